@@ -1,0 +1,94 @@
+// CRC-32C (Castagnoli, reflected 0x82F63B78, initial and final inversion; RFC 3720 appendix B.4), sixteen bytes a step: sixteen tables of 256 words,
+// table k holding the remainder of a byte that has k zero bytes behind it (Kounavis and Berry, "Novel Table Lookup-Based Algorithms for High-
+// Performance CRC Generation", 2008). The tables are constant after crc32cInit and lie at a fixed place, so that each lookup is one load.
+
+import { ARENA_CRC32C_TABLE_OFFSET } from "../layout/arena";
+
+const POLYNOMIAL: u32 = 0x82f63b78;
+const TABLE_LENGTH = 1024;
+
+// Each table's address, as the constant part of its loads.
+const T0 = ARENA_CRC32C_TABLE_OFFSET + 0 * 1024;
+const T1 = ARENA_CRC32C_TABLE_OFFSET + 1 * 1024;
+const T2 = ARENA_CRC32C_TABLE_OFFSET + 2 * 1024;
+const T3 = ARENA_CRC32C_TABLE_OFFSET + 3 * 1024;
+const T4 = ARENA_CRC32C_TABLE_OFFSET + 4 * 1024;
+const T5 = ARENA_CRC32C_TABLE_OFFSET + 5 * 1024;
+const T6 = ARENA_CRC32C_TABLE_OFFSET + 6 * 1024;
+const T7 = ARENA_CRC32C_TABLE_OFFSET + 7 * 1024;
+const T8 = ARENA_CRC32C_TABLE_OFFSET + 8 * 1024;
+const T9 = ARENA_CRC32C_TABLE_OFFSET + 9 * 1024;
+const T10 = ARENA_CRC32C_TABLE_OFFSET + 10 * 1024;
+const T11 = ARENA_CRC32C_TABLE_OFFSET + 11 * 1024;
+const T12 = ARENA_CRC32C_TABLE_OFFSET + 12 * 1024;
+const T13 = ARENA_CRC32C_TABLE_OFFSET + 13 * 1024;
+const T14 = ARENA_CRC32C_TABLE_OFFSET + 14 * 1024;
+const T15 = ARENA_CRC32C_TABLE_OFFSET + 15 * 1024;
+
+/** Fills the tables. Once per arena, before any other thread has it; doing it again writes the same words. */
+export function crc32cInit(): void {
+  for (let byte: u32 = 0; byte < 256; byte++) {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
+    store<u32>(ARENA_CRC32C_TABLE_OFFSET + (byte << 2), crc);
+  }
+  for (let table: u32 = 1; table < 16; table++) {
+    for (let byte: u32 = 0; byte < 256; byte++) {
+      const at: usize = ARENA_CRC32C_TABLE_OFFSET + table * TABLE_LENGTH + (byte << 2);
+      const crc = load<u32>(at - TABLE_LENGTH);
+      store<u32>(at, (crc >>> 8) ^ load<u32>((crc & 0xff) << 2, T0));
+    }
+  }
+}
+
+/** Checksum of `length` bytes at `address`. */
+export function crc32c(address: usize, length: usize): u32 {
+  return crc32cUpdate(0, address, length);
+}
+
+/** Goes on from the checksum of what came before. */
+export function crc32cUpdate(previous: u32, address: usize, length: usize): u32 {
+  let crc = ~previous;
+  let at = address;
+  const end = address + length;
+  const endOfSteps = address + (length & ~15);
+  while (at < endOfSteps) {
+    const a = load<u32>(at) ^ crc;
+    const b = load<u32>(at, 4);
+    const c = load<u32>(at, 8);
+    const d = load<u32>(at, 12);
+    crc =
+      load<u32>((a & 0xff) << 2, T15) ^
+      load<u32>(((a >>> 8) & 0xff) << 2, T14) ^
+      load<u32>(((a >>> 16) & 0xff) << 2, T13) ^
+      load<u32>((a >>> 24) << 2, T12) ^
+      load<u32>((b & 0xff) << 2, T11) ^
+      load<u32>(((b >>> 8) & 0xff) << 2, T10) ^
+      load<u32>(((b >>> 16) & 0xff) << 2, T9) ^
+      load<u32>((b >>> 24) << 2, T8) ^
+      load<u32>((c & 0xff) << 2, T7) ^
+      load<u32>(((c >>> 8) & 0xff) << 2, T6) ^
+      load<u32>(((c >>> 16) & 0xff) << 2, T5) ^
+      load<u32>((c >>> 24) << 2, T4) ^
+      load<u32>((d & 0xff) << 2, T3) ^
+      load<u32>(((d >>> 8) & 0xff) << 2, T2) ^
+      load<u32>(((d >>> 16) & 0xff) << 2, T1) ^
+      load<u32>((d >>> 24) << 2, T0);
+    at += 16;
+  }
+  while (at < end) {
+    crc = load<u32>(((crc ^ load<u8>(at)) & 0xff) << 2, T0) ^ (crc >>> 8);
+    at += 1;
+  }
+  return ~crc;
+}
+
+/** The plain form, a byte at a time without tables: the tests' reference. */
+export function crc32cPlain(address: usize, length: usize): u32 {
+  let crc: u32 = 0xffffffff;
+  for (let at = address; at < address + length; at++) {
+    crc ^= load<u8>(at);
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
+  }
+  return ~crc;
+}

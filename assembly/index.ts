@@ -1,0 +1,4 @@
+// Every export of the wasm module.
+
+export * from "./crc32c";
+export * from "./ring";

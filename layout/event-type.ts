@@ -1,0 +1,112 @@
+// The 72 event types (FORMATS.md section 1). The high byte is the category, the low byte counts from 1 within it.
+
+export const EVENT_CATEGORY_FS = 0x0100;
+export const EVENT_CATEGORY_GRAPH = 0x0200;
+export const EVENT_CATEGORY_VECTOR = 0x0300;
+export const EVENT_CATEGORY_AGENT = 0x0400;
+export const EVENT_CATEGORY_SYSTEM = 0x0500;
+export const EVENT_CATEGORY_SEMANTIC = 0x0600;
+export const EVENT_CATEGORY_ACCESS = 0x0700;
+export const EVENT_CATEGORY_OBSERVABILITY = 0x0800;
+
+export const EVENT_FS_CREATE = 0x0101;
+export const EVENT_FS_DELETE = 0x0102;
+export const EVENT_FS_READ = 0x0103;
+export const EVENT_FS_WRITE = 0x0104;
+export const EVENT_FS_RENAME = 0x0105;
+export const EVENT_FS_CHMOD = 0x0106;
+export const EVENT_FS_CHOWN = 0x0107;
+export const EVENT_FS_TRUNCATE = 0x0108;
+export const EVENT_FS_MKDIR = 0x0109;
+export const EVENT_FS_RMDIR = 0x010a;
+export const EVENT_FS_SYMLINK = 0x010b;
+export const EVENT_FS_HARDLINK = 0x010c;
+
+export const EVENT_GRAPH_NODE_CREATE = 0x0201;
+export const EVENT_GRAPH_NODE_DELETE = 0x0202;
+export const EVENT_GRAPH_NODE_UPDATE = 0x0203;
+export const EVENT_GRAPH_EDGE_CREATE = 0x0204;
+export const EVENT_GRAPH_EDGE_DELETE = 0x0205;
+export const EVENT_GRAPH_EDGE_UPDATE = 0x0206;
+export const EVENT_GRAPH_PROPERTY_SET = 0x0207;
+export const EVENT_GRAPH_PROPERTY_DELETE = 0x0208;
+export const EVENT_GRAPH_TRAVERSE = 0x0209;
+export const EVENT_GRAPH_QUERY = 0x020a;
+
+export const EVENT_VECTOR_CREATE = 0x0301;
+export const EVENT_VECTOR_DELETE = 0x0302;
+export const EVENT_VECTOR_UPDATE = 0x0303;
+export const EVENT_VECTOR_SEARCH = 0x0304;
+export const EVENT_VECTOR_INDEX = 0x0305;
+export const EVENT_VECTOR_SIMILARITY = 0x0306;
+export const EVENT_VECTOR_CLUSTER = 0x0307;
+export const EVENT_VECTOR_EMBED = 0x0308;
+
+export const EVENT_AGENT_QUERY = 0x0401;
+export const EVENT_AGENT_REASONING = 0x0402;
+export const EVENT_AGENT_DECISION = 0x0403;
+export const EVENT_AGENT_ORCHESTRATION = 0x0404;
+export const EVENT_AGENT_LEARNING = 0x0405;
+export const EVENT_AGENT_INTERACTION = 0x0406;
+
+export const EVENT_SYSTEM_MOUNT = 0x0501;
+export const EVENT_SYSTEM_UNMOUNT = 0x0502;
+export const EVENT_SYSTEM_SYNC = 0x0503;
+export const EVENT_SYSTEM_CHECKPOINT = 0x0504;
+export const EVENT_SYSTEM_RECOVERY = 0x0505;
+export const EVENT_SYSTEM_OPTIMIZATION = 0x0506;
+
+export const EVENT_SEMANTIC_TRANSACTION_BEGIN = 0x0601;
+export const EVENT_SEMANTIC_TRANSACTION_END = 0x0602;
+export const EVENT_SEMANTIC_CAUSALITY_LINK = 0x0603;
+export const EVENT_SEMANTIC_INTENT_CAPTURE = 0x0604;
+export const EVENT_SEMANTIC_CONTEXT_SWITCH = 0x0605;
+export const EVENT_SEMANTIC_LINK = 0x0606;
+
+export const EVENT_ACCESS_OPEN = 0x0701;
+export const EVENT_ACCESS_CLOSE = 0x0702;
+export const EVENT_ACCESS_LOOKUP = 0x0703;
+export const EVENT_ACCESS_GETATTR = 0x0704;
+export const EVENT_ACCESS_SETATTR = 0x0705;
+export const EVENT_ACCESS_READDIR = 0x0706;
+export const EVENT_ACCESS_READLINK = 0x0707;
+export const EVENT_ACCESS_FLUSH = 0x0708;
+export const EVENT_ACCESS_FSYNC = 0x0709;
+export const EVENT_ACCESS_SETXATTR = 0x070a;
+export const EVENT_ACCESS_GETXATTR = 0x070b;
+export const EVENT_ACCESS_FALLOCATE = 0x070c;
+
+export const EVENT_OBSERVABILITY_METRIC_COLLECTED = 0x0801;
+export const EVENT_OBSERVABILITY_LOG_GENERATED = 0x0802;
+export const EVENT_OBSERVABILITY_TRACE_SPAN_START = 0x0803;
+export const EVENT_OBSERVABILITY_TRACE_SPAN_END = 0x0804;
+export const EVENT_OBSERVABILITY_ALERT_TRIGGERED = 0x0805;
+export const EVENT_OBSERVABILITY_HEALTH_CHECK = 0x0806;
+export const EVENT_OBSERVABILITY_PERFORMANCE_COUNTER = 0x0807;
+export const EVENT_OBSERVABILITY_ERROR_REPORTED = 0x0808;
+export const EVENT_OBSERVABILITY_AUDIT_EVENT = 0x0809;
+export const EVENT_OBSERVABILITY_SYSTEM_STATUS = 0x080a;
+export const EVENT_OBSERVABILITY_RESOURCE_USAGE = 0x080b;
+export const EVENT_OBSERVABILITY_THRESHOLD = 0x080c;
+
+export const EVENT_TYPE_COUNT = 72;
+
+// Flags of an event.
+export const EVENT_FLAG_ATOMIC = 0x01;
+export const EVENT_FLAG_TRANSACTIONAL = 0x02;
+export const EVENT_FLAG_CAUSAL = 0x04;
+export const EVENT_FLAG_AGENT_VISIBLE = 0x08;
+export const EVENT_FLAG_DETERMINISTIC = 0x10;
+export const EVENT_FLAG_COMPRESSED = 0x20;
+export const EVENT_FLAG_INDEXED = 0x40;
+export const EVENT_FLAG_REPLICATED = 0x80;
+
+export const EVENT_PRIORITY_CRITICAL = 1;
+export const EVENT_PRIORITY_HIGH = 2;
+export const EVENT_PRIORITY_NORMAL = 3;
+export const EVENT_PRIORITY_LOW = 4;
+export const EVENT_PRIORITY_BACKGROUND = 5;
+
+// What the VexFS kernel writer puts where it knows nothing better (FORMATS.md section 3).
+export const EVENT_VERSION = 1;
+export const EVENT_RELEVANCE_DEFAULT = 50;

@@ -1,0 +1,150 @@
+// libc through koffi: the few calls that Node does not offer. Everything that needs them asks `loadNative()` first: without koffi, or off
+// Linux, it answers undefined, and the caller takes the slower way that Node alone allows (DESIGN.md section 1).
+
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import { CausewayError, messageOf } from '../base/errors.ts';
+
+type Pointer = Uint8Array | null;
+
+/** The calls as koffi gives them: -1 (or a pointer of all ones) on failure, errno in `errno()`. */
+export interface Native {
+  mmap(address: Pointer, length: number, protection: number, flags: number, fd: number, offset: bigint): bigint;
+  madvise(address: Uint8Array, length: number, advice: number): number;
+  memfdCreate(name: string, flags: number): number;
+  fcntl(fd: number, command: number, argument: number): number;
+  fallocate(fd: number, mode: number, offset: bigint, length: bigint): number;
+  flock(fd: number, operation: number): number;
+  eventfd(initial: number, flags: number): number;
+  epollCreate(flags: number): number;
+  epollControl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
+  epollWait(epoll: number, events: Uint8Array, eventsMax: number, timeoutMs: number): number;
+  inotifyInit(flags: number): number;
+  inotifyAddWatch(fd: number, path: string | Uint8Array, mask: number): number;
+  inotifyRemoveWatch(fd: number, watch: number): number;
+  /** read(2) straight into the arena or another buffer. */
+  read(fd: number, buffer: Uint8Array, length: number): number;
+  ioctl(fd: number, request: number, argument: Uint8Array): number;
+  futex(word: Uint8Array, operation: number, value: number, timeout: Pointer): number;
+  clockGettime(clock: number, timespec: Uint8Array): number;
+  setgroups(count: number, groups: Uint8Array | null): number;
+  errno(): number;
+}
+
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const MAP_SHARED = 0x01;
+export const MAP_PRIVATE = 0x02;
+export const MAP_FIXED = 0x10;
+export const MAP_ANONYMOUS = 0x20;
+export const MADV_DONTNEED = 4;
+export const MFD_CLOEXEC = 1;
+export const MFD_ALLOW_SEALING = 2;
+export const F_ADD_SEALS = 1033;
+export const F_GET_SEALS = 1034;
+export const F_SEAL_SEAL = 1;
+export const F_SEAL_SHRINK = 2;
+export const F_SEAL_GROW = 4;
+export const LOCK_EXCLUSIVE = 2;
+export const LOCK_NON_BLOCKING = 4;
+export const LOCK_UNLOCK = 8;
+export const EFD_NONBLOCK = 0o4000;
+export const EFD_CLOEXEC = 0o2000000;
+export const EPOLL_CTL_ADD = 1;
+export const EPOLLIN = 1;
+export const CLOCK_REALTIME = 0;
+export const CLOCK_MONOTONIC = 1;
+
+const FUTEX_CALL: Record<string, number> = { x64: 202, arm64: 98 };
+
+let loaded: Native | undefined;
+let failure: string | undefined;
+
+/** Why loadNative() answers undefined; empty when it does not. */
+export function nativeFailure(): string {
+  loadNative();
+  return failure ?? '';
+}
+
+/** libc, or undefined where koffi cannot be loaded or this is not Linux. CAUSEWAY_NO_NATIVE=1 acts as if it could not (tests of the fallback). */
+export function loadNative(): Native | undefined {
+  if (loaded !== undefined || failure !== undefined) return loaded;
+  if (process.env.CAUSEWAY_NO_NATIVE === '1') {
+    failure = 'CAUSEWAY_NO_NATIVE=1';
+  } else if (process.platform !== 'linux') {
+    failure = `platform ${process.platform} is not linux`;
+  } else {
+    try {
+      loaded = bind();
+    } catch (error) {
+      failure = messageOf(error);
+    }
+  }
+  return loaded;
+}
+
+function bind(): Native {
+  // Imported here and not at the top: where koffi is missing the engine still works, more slowly.
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const libc = koffi.load('libc.so.6');
+  const bytes = koffi.pointer('uint8_t');
+  const futexCall = FUTEX_CALL[process.arch] ?? -1;
+  const syscall = libc.func('syscall', 'long', ['long', bytes, 'int', 'uint32_t', bytes, 'void *', 'uint32_t']);
+  return {
+    mmap: libc.func('mmap', 'intptr_t', [bytes, 'size_t', 'int', 'int', 'int', 'int64_t']) as Native['mmap'],
+    madvise: libc.func('madvise', 'int', [bytes, 'size_t', 'int']) as Native['madvise'],
+    memfdCreate: libc.func('int memfd_create(const char *name, uint32_t flags)') as Native['memfdCreate'],
+    fcntl: libc.func('int fcntl(int fd, int command, long argument)') as Native['fcntl'],
+    fallocate: libc.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)') as Native['fallocate'],
+    flock: libc.func('int flock(int fd, int operation)') as Native['flock'],
+    eventfd: libc.func('int eventfd(uint32_t initial, int flags)') as Native['eventfd'],
+    epollCreate: libc.func('int epoll_create1(int flags)') as Native['epollCreate'],
+    epollControl: libc.func('epoll_ctl', 'int', ['int', 'int', 'int', bytes]) as Native['epollControl'],
+    epollWait: libc.func('epoll_wait', 'int', ['int', bytes, 'int', 'int']) as Native['epollWait'],
+    inotifyInit: libc.func('int inotify_init1(int flags)') as Native['inotifyInit'],
+    inotifyAddWatch: inotifyAddWatchOf(libc.func('inotify_add_watch', 'int', ['int', bytes, 'uint32_t'])),
+    inotifyRemoveWatch: libc.func('int inotify_rm_watch(int fd, int watch)') as Native['inotifyRemoveWatch'],
+    read: libc.func('read', 'ssize_t', ['int', bytes, 'size_t']) as Native['read'],
+    ioctl: libc.func('ioctl', 'int', ['int', 'unsigned long', bytes]) as Native['ioctl'],
+    futex: (word, operation, value, timeout) =>
+      Number(syscall(futexCall, word, operation, value, timeout, null, 0) as number | bigint),
+    clockGettime: libc.func('clock_gettime', 'int', ['int', bytes]) as Native['clockGettime'],
+    setgroups: libc.func('setgroups', 'int', ['size_t', bytes]) as Native['setgroups'],
+    errno: () => koffi.errno(),
+  };
+}
+
+/** Paths are bytes: one that is not UTF-8 is passed as a buffer, with its NUL added here. */
+function inotifyAddWatchOf(call: (...args: unknown[]) => unknown): Native['inotifyAddWatch'] {
+  return (fd, path, mask) => call(fd, Buffer.concat([Buffer.from(path), Buffer.of(0)]), mask) as number;
+}
+
+/** 'ENOENT' for 2. */
+export function errnoName(errno: number): string {
+  for (const [name, value] of Object.entries(os.constants.errno)) {
+    if (value === errno) return name;
+  }
+  return `errno ${errno}`;
+}
+
+/** The error of a system call that answered -1, with its name and what it was about. */
+export function systemCallError(native: Native, call: string, about: string): CausewayError {
+  const errno = native.errno();
+  return new CausewayError('SYSTEM_CALL_FAILED', `${call}: ${errnoName(errno)} (${errno}): ${about}`);
+}
+
+/** CLOCK_MONOTONIC and CLOCK_REALTIME apart, in ns: what is added to a kernel timestamp to get the time of day. */
+export function clockOffsetNs(): bigint {
+  const native = loadNative();
+  if (native === undefined) return BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
+  const timespec = Buffer.alloc(16);
+  const read = (clock: number): bigint => {
+    if (native.clockGettime(clock, timespec) !== 0) throw systemCallError(native, 'clock_gettime', `clock ${clock}`);
+    return timespec.readBigInt64LE(0) * 1_000_000_000n + timespec.readBigInt64LE(8);
+  };
+  // The realtime clock is read between two readings of the other one: the error is at most half the time in between.
+  const before = read(CLOCK_MONOTONIC);
+  const realtime = read(CLOCK_REALTIME);
+  const after = read(CLOCK_MONOTONIC);
+  return realtime - (before + after) / 2n;
+}

@@ -1,0 +1,26 @@
+// What build/release.wasm exports, by hand because the loader's own types cannot know. u64 cross the boundary as bigint; statuses are layout/status.ts.
+
+export interface Wasm {
+  // assembly/crc32c.ts
+  /** Fills the tables at ARENA_CRC32C_TABLE_OFFSET; once per arena. */
+  crc32cInit(): void;
+  crc32c(address: number, length: number): number;
+  crc32cUpdate(previous: number, address: number, length: number): number;
+  crc32cPlain(address: number, length: number): number;
+
+  // assembly/ring.ts
+  ringInit(ring: number, capacity: number): void;
+  ringProducerInit(state: number, ring: number, capacity: number): void;
+  ringConsumerInit(state: number, ring: number, capacity: number, doubleMapped: number): void;
+  ringReserve(state: number, length: number): number;
+  ringSubmit(state: number, length: number): void;
+  ringPublish(state: number): void;
+  ringDrop(state: number, count: number): void;
+  ringClose(state: number): void;
+  ringPeek(state: number): number;
+  ringAdvance(state: number): void;
+  ringRelease(state: number): void;
+  ringSpin(state: number, turns: number): number;
+  ringConsumerPark(state: number, timeoutNs: bigint): number;
+  ringProducerPark(state: number, length: number, timeoutNs: bigint): number;
+}

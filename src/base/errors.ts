@@ -1,0 +1,68 @@
+// Every error that leaves the engine is one of ours, has a `code` that programs can switch on, and an exit code for the command line.
+
+/** Exit codes of the command line (DESIGN.md section 11). */
+export const EXIT_OK = 0;
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+export const EXIT_CONFIG = 3;
+export const EXIT_CAPABILITY = 4;
+export const EXIT_INTEGRITY = 5;
+export const EXIT_LOSS = 6;
+export const EXIT_BUDGET = 7;
+
+/** code -> exit code. docs/ERRORS.md says of each what to do. */
+export const ERROR_CODES = {
+  /** An option or argument has a value that cannot be used. */
+  CONFIG_INVALID: EXIT_CONFIG,
+  PATH_MISSING: EXIT_CONFIG,
+  PATH_DENIED: EXIT_CAPABILITY,
+  /** The machine lacks a privilege, a program, a library or a kernel feature. */
+  CAPABILITY_MISSING: EXIT_CAPABILITY,
+  ARENA_INCOMPATIBLE: EXIT_CONFIG,
+  ARENA_CORRUPT: EXIT_INTEGRITY,
+  ARENA_FULL: EXIT_CONFIG,
+  RING_TAKEN: EXIT_FAILED,
+  RING_CORRUPT: EXIT_INTEGRITY,
+  RECORD_TOO_LONG: EXIT_FAILED,
+  SOURCE_FAILED: EXIT_FAILED,
+  TRACE_CORRUPT: EXIT_INTEGRITY,
+  JOURNAL_BUSY: EXIT_FAILED,
+  JOURNAL_MISSING: EXIT_CONFIG,
+  JOURNAL_CORRUPT: EXIT_INTEGRITY,
+  JOURNAL_INCOMPATIBLE: EXIT_CONFIG,
+  /** No room on the disk. Goes on by itself when there is room again. */
+  JOURNAL_FULL: EXIT_FAILED,
+  /** A flush failed: nothing more is acknowledged until the journal is opened again. */
+  JOURNAL_POISONED: EXIT_FAILED,
+  JOURNAL_CLOSED: EXIT_FAILED,
+  /** The effect is unknown: it may or may not have happened (FAULTS.md R5). */
+  OUTCOME_UNKNOWN: EXIT_FAILED,
+  EVENT_INVALID: EXIT_FAILED,
+  WORKER_FAILED: EXIT_FAILED,
+  ENGINE_CLOSED: EXIT_FAILED,
+  SYSTEM_CALL_FAILED: EXIT_FAILED,
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export class CausewayError extends Error {
+  override readonly name = 'CausewayError';
+  readonly code: ErrorCode;
+  /** What the user can do about it, a sentence; empty if the message says it already. */
+  readonly hint: string;
+
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint ?? '';
+  }
+
+  get exitCode(): number {
+    return ERROR_CODES[this.code];
+  }
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
