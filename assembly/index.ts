@@ -1,4 +1,7 @@
 // Every export of the wasm module.
 
 export * from "./crc32c";
+export * from "./ingest";
+export * from "./log";
 export * from "./ring";
+export { recordFromEntry, translateRecord, translateType } from "./translate";

@@ -1,4 +1,4 @@
-// A journal segment: one preallocated file, named by the sequence of its first entry. Little-endian.
+// A journal segment: one preallocated file, named by its index. Little-endian.
 //
 //   0     4       6            8    24    32    40            48       56        64                 96      100      104     4096
 //  +-----+-------+------------+----+-----+-----+-------------+--------+---------+------------------+-------+--------+-------+---------
@@ -19,7 +19,7 @@ export const SEGMENT_UUID_OFFSET = 8;
 export const SEGMENT_EPOCH_OFFSET = 24;
 /** u64: 0, 1, 2 ... */
 export const SEGMENT_INDEX_OFFSET = 32;
-/** u64: sequence of the first entry. */
+/** u64: sequence of the first entry; 0 while the segment is prepared but not in use yet. */
 export const SEGMENT_FIRST_SEQUENCE_OFFSET = 40;
 /** u64: bytes, header included. */
 export const SEGMENT_LENGTH_OFFSET = 48;

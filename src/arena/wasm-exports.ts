@@ -23,4 +23,30 @@ export interface Wasm {
   ringSpin(state: number, turns: number): number;
   ringConsumerPark(state: number, timeoutNs: bigint): number;
   ringProducerPark(state: number, length: number, timeoutNs: bigint): number;
+
+  // assembly/log.ts
+  /** Address of the claimed entry, or a status; read addresses with `>>> 0`. */
+  journalReserve(length: number): number;
+  journalCommit(address: number): void;
+  journalPublish(): void;
+  journalSyncRequest(): void;
+  journalRotate(): void;
+  journalActivate(segment: number, firstSequence: bigint): number;
+  journalScan(cursor: number, entriesMax: number): number;
+  journalVerify(address: number, from: number, to: number): number;
+
+  // assembly/translate.ts
+  translateType(op: number, variant: number): number;
+  /** Address of the entry that was appended, or a status. The record must have passed recordCheck. */
+  translateRecord(record: number, clockOffsetNs: bigint): number;
+  /** Length of the kernel record that was written at `record`, 0 for an entry of another origin. */
+  recordFromEntry(entry: number, record: number): number;
+
+  // assembly/ingest.ts
+  ingestDrain(scratch: number, nowNs: bigint, recordsMax: number): number;
+  ingestSettled(scratch: number, record: number, length: number): number;
+  ingestOutside(scratch: number): void;
+  ingestReconcile(snapshot: number, nowNs: bigint): number;
+  ingestLoss(cause: number, cpu: number, from: bigint, to: bigint, count: bigint, nowNs: bigint): number;
+  recordCheck(record: number, length: number): number;
 }
