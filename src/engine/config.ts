@@ -1,0 +1,122 @@
+// What Engine.open() takes, checked at the edge: one schema, from which the JSON Schema in the package is made as well.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { RING_CAPACITY_MAX, SEGMENT_LENGTH_MAX, SEGMENT_LENGTH_MIN } from '../../layout/limits.ts';
+import { CausewayError, messageOf } from '../base/errors.ts';
+import { EVENT_TYPE_NAMES } from '../event/type-name.ts';
+import type { EngineOptions } from './types.ts';
+
+const RING_CAPACITY_DEFAULT = 16 * 1024 * 1024;
+const SEGMENT_LENGTH_DEFAULT = 64 * 1024 * 1024;
+/** Without a journal directory segments only bridge the distance to the slowest subscriber: smaller ones are given back sooner. */
+const SEGMENT_LENGTH_EPHEMERAL = 16 * 1024 * 1024;
+
+const isPowerOfTwo = (value: number): boolean => Number.isInteger(Math.log2(value));
+
+const eventTypePattern = z.string().refine(
+  (pattern) => pattern === '*' || EVENT_TYPE_NAMES.some((name) => matchesType(pattern, name)),
+  { error: (issue) => `'${String(issue.input)}' matches none of the 72 event types` },
+);
+const pid = z.int().positive().max(2 ** 22);
+const segmentLength = z
+  .int()
+  .min(SEGMENT_LENGTH_MIN)
+  .max(SEGMENT_LENGTH_MAX)
+  .multipleOf(4096)
+  .describe('Bytes of a journal segment');
+
+/** The options that are plain data (all but `signal`). */
+export const engineConfigSchema = z.strictObject({
+  paths: z.array(z.string().min(1)).default([]).describe('Directories or files to watch'),
+  source: z
+    .union([
+      z.enum(['auto', 'ebpf', 'inotify', 'none']),
+      z.strictObject({ trace: z.string().min(1), speed: z.enum(['recorded', 'maximum']).default('recorded') }),
+    ])
+    .default('auto')
+    .describe('Where events come from; auto takes the first that works here'),
+  journal: z
+    .union([z.string().min(1), z.strictObject({ directory: z.string().min(1), segmentLength: segmentLength.optional() })])
+    .optional()
+    .describe('Directory of the journal; without one, events go with the process'),
+  durability: z.enum(['memory', 'process', 'group', 'sync']).default('process').describe('Of captured events'),
+  filter: z
+    .strictObject({
+      types: z.array(eventTypePattern).default([]),
+      pids: z.array(pid).max(64).default([]),
+      followFork: z.boolean().default(false),
+      includeSelf: z.boolean().default(false),
+    })
+    .prefault({}),
+  record: z.string().min(1).optional().describe('File that the source’s records are written to'),
+  ringCapacity: z
+    .int()
+    .min(4096)
+    .max(RING_CAPACITY_MAX)
+    .refine(isPowerOfTwo, { error: (issue) => `${String(issue.input)} is not a power of two` })
+    .default(RING_CAPACITY_DEFAULT)
+    .describe('Bytes of the ring between source and wasm'),
+  idle: z.enum(['adaptive', 'spin']).default('adaptive').describe('How the ingest worker waits'),
+  user: z.union([z.string().min(1), z.int().nonnegative()]).optional().describe('User to become once everything privileged is set up'),
+});
+
+export type EngineConfig = z.output<typeof engineConfigSchema> & {
+  /** Absolute, without symbolic links. */
+  roots: readonly string[];
+  journalDirectory: string | undefined;
+  segmentLength: number;
+};
+
+/** JSON Schema (2020-12) of the configuration. */
+export function engineConfigJsonSchema(): unknown {
+  return z.toJSONSchema(engineConfigSchema, { io: 'input', unrepresentable: 'any' });
+}
+
+/**
+ * Checks the options and resolves the paths.
+ * @throws CausewayError CONFIG_INVALID naming field and value; PATH_MISSING or PATH_DENIED naming the path.
+ */
+export function parseEngineOptions(options: EngineOptions): EngineConfig {
+  const { signal: _signal, ...data } = options;
+  const result = engineConfigSchema.safeParse(data);
+  if (!result.success) {
+    const issues = result.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
+    throw new CausewayError('CONFIG_INVALID', `options: ${issues.join('; ')}`);
+  }
+  const config = result.data;
+  const { journal } = config;
+  const journalDirectory = typeof journal === 'string' ? journal : journal?.directory;
+  const asked = typeof journal === 'object' ? journal.segmentLength : undefined;
+  const byDefault = journalDirectory === undefined ? SEGMENT_LENGTH_EPHEMERAL : SEGMENT_LENGTH_DEFAULT;
+  return {
+    ...config,
+    roots: config.paths.map(realPath),
+    journalDirectory: journalDirectory === undefined ? undefined : path.resolve(journalDirectory),
+    segmentLength: asked ?? byDefault,
+  };
+}
+
+function realPath(given: string): string {
+  try {
+    const real = fs.realpathSync.native(given);
+    fs.accessSync(real, fs.constants.R_OK);
+    return real;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw new CausewayError('PATH_MISSING', `no such file or directory: ${given}`);
+    }
+    if (code === 'EACCES' || code === 'EPERM') {
+      throw new CausewayError('PATH_DENIED', `no permission to read: ${given}`, { hint: 'Run as its owner, or as root' });
+    }
+    throw new CausewayError('CONFIG_INVALID', `path ${given}: ${messageOf(error)}`);
+  }
+}
+
+/** 'fs.*' matches 'fs.write'; a name matches itself. */
+export function matchesType(pattern: string, name: string): boolean {
+  if (pattern === '*') return true;
+  return pattern.endsWith('.*') ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
+}
