@@ -1,0 +1,15 @@
+// npm start: sets up, then shows the engine at work on a demonstration directory; `npm start -- PATH...` watches what is named (and takes the options
+// of `causeway watch`).
+
+import path from 'node:path';
+import process from 'node:process';
+import { setup } from './setup.mjs';
+import { become, ROOT } from './shell.mjs';
+
+const args = process.argv.slice(2);
+if (await setup()) {
+  const command = args.length > 0 ? ['watch', ...args] : ['demo', 'live'];
+  become(process.execPath, [path.join(ROOT, 'dist/src/cli/main.js'), ...command]);
+} else {
+  process.exitCode = 1;
+}
