@@ -104,7 +104,7 @@ function bind(): Native {
     inotifyInit: libc.func('int inotify_init1(int flags)') as Native['inotifyInit'],
     inotifyAddWatch: inotifyAddWatchOf(libc.func('inotify_add_watch', 'int', ['int', bytes, 'uint32_t'])),
     inotifyRemoveWatch: libc.func('int inotify_rm_watch(int fd, int watch)') as Native['inotifyRemoveWatch'],
-    read: libc.func('read', 'ssize_t', ['int', bytes, 'size_t']) as Native['read'],
+    read: libc.func('read', 'intptr_t', ['int', bytes, 'size_t']) as Native['read'],
     ioctl: libc.func('ioctl', 'int', ['int', 'unsigned long', bytes]) as Native['ioctl'],
     futex: (word, operation, value, timeout) =>
       Number(syscall(futexCall, word, operation, value, timeout, null, 0) as number | bigint),

@@ -1,6 +1,9 @@
 // The engine's public types: what goes in and what comes out.
 
 import type { EventTypeName } from '../event/type-name.ts';
+import type { LatencyStats } from '../worker/control.ts';
+
+export type { LatencyStats };
 
 /** One event. Times are ns since the epoch, as bigint; numbers that the source did not know are absent. */
 export interface Event {
@@ -130,14 +133,6 @@ export interface NewEvent {
   mode?: number;
   payload?: Uint8Array;
   metadata?: Uint8Array;
-}
-
-export interface LatencyStats {
-  count: number;
-  p50Ns: number;
-  p99Ns: number;
-  p999Ns: number;
-  maxNs: number;
 }
 
 export interface EngineStats {
