@@ -1,0 +1,71 @@
+// `causeway completion bash|zsh|fish`, and the hidden `causeway complete -- words` that the scripts ask.
+
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import type { RootCommand } from '@bomb.sh/tab';
+import type { Command } from 'commander';
+
+const COMPLETION_DESCRIPTION = `Prints a script that completes commands, options, event types and directories.
+
+bash:  echo 'source <(causeway completion bash)' >> ~/.bashrc
+zsh:   echo 'source <(causeway completion zsh)' >> ~/.zshrc
+fish:  causeway completion fish > ~/.config/fish/completions/causeway.fish`;
+
+/** The library is loaded only when completion is what is wanted; otherwise a command of the same name stands in for the help. */
+export async function addCompletion(program: Command, argv: readonly string[]): Promise<void> {
+  const [first] = argv;
+  if (first !== 'completion' && first !== 'complete') {
+    program
+      .command('completion')
+      .summary('print the completion script of a shell')
+      .argument('<shell>', 'bash, zsh or fish');
+    return;
+  }
+  const { default: addTab } = await import('@bomb.sh/tab/commander');
+  const { EVENT_TYPE_NAMES } = await import('../event/type-name.ts');
+  const tab = addTab(program, { completionCommandName: 'completion' });
+  program.commands
+    .find((command) => command.name() === 'completion')
+    ?.summary('print the completion script of a shell')
+    .description(COMPLETION_DESCRIPTION);
+  for (const name of ['watch', 'log']) {
+    const command = tab.commands.get(name);
+    const type = command?.options.get('type');
+    if (type !== undefined) type.handler = (complete) => completeTypes(EVENT_TYPE_NAMES, argv, complete);
+    completeDirectories(command, ['path', 'directory', 'journal', 'replay', 'record'], argv);
+  }
+}
+
+type Complete = (value: string, description: string) => void;
+
+/** The word that is being completed is the last one. */
+function completeTypes(names: readonly string[], argv: readonly string[], complete: Complete): void {
+  const word = argv.at(-1) ?? '';
+  const listed = word.slice(0, word.lastIndexOf(',') + 1);
+  for (const name of ['fs.*', 'access.*', 'system.*', ...names]) complete(`${listed}${name}`, '');
+}
+
+function completeDirectories(
+  command: ReturnType<RootCommand['commands']['get']>,
+  names: readonly string[],
+  argv: readonly string[],
+): void {
+  for (const name of names) {
+    const target = command?.arguments.get(name) ?? command?.options.get(name);
+    if (target !== undefined)
+      target.handler = (complete: Complete) => directoriesFor(argv.at(-1) ?? '').forEach((one) => complete(one, ''));
+  }
+}
+
+function directoriesFor(word: string): string[] {
+  const given = word.slice(0, word.lastIndexOf('/') + 1);
+  try {
+    return readdirSync(given === '' ? '.' : path.resolve(given), { withFileTypes: true })
+      .filter(
+        (entry) => entry.isDirectory() && (word.slice(given.length).startsWith('.') || !entry.name.startsWith('.')),
+      )
+      .map((entry) => `${given}${entry.name}/`);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,84 @@
+// The texts of --help: long enough to learn from, short enough to read.
+
+export const DESCRIPTION =
+  'Know which process changed which file, in what order, with nothing lost - provably.\n' +
+  'File operations come straight from the kernel (eBPF as root, inotify for everybody), and any loss is counted and shown.';
+
+export const PROGRAM_EXAMPLES = `
+Examples:
+  $ causeway watch                           what changes below this directory, live
+  $ sudo causeway watch /etc                 as root also by which process
+  $ sudo causeway watch -c 'npm ci' .        what does this command do to my files?
+  $ causeway watch --json src | jq .data     for programs: one JSON object a line
+  $ causeway watch --journal .causeway       keep the events ...
+  $ causeway log .causeway --since 10m       ... and look at them later
+  $ causeway doctor                          what can this machine do?
+
+Results go to standard output, everything else to standard error.
+Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 configuration, 4 missing capability, 5 damaged data, 6 loss under --strict, 7 over a bench budget.
+Shell completion: causeway completion bash|zsh|fish`;
+
+export const WATCH_DESCRIPTION = `Shows what happens to files below the given paths, as it happens: which process did it, to which file, whether it worked, how long
+it took - and what was lost, which should be nothing.
+
+On a terminal it is a table that fills the window, in a pipe one line an event, with --json one JSON object a line. Table and lines show
+what changes something (fs.* without fs.read, system.*); --all adds open, read, close and the like; --json prints everything unless
+--type says otherwise. A --journal or --record keeps everything too, whatever is shown, unless --type says otherwise.
+
+Processes are known with the source ebpf (root). The source inotify (anybody) sees what changed, but not who did it; it is taken by
+itself where ebpf is not possible, and said.`;
+
+export const WATCH_EXAMPLES = `
+Examples:
+  $ causeway watch src docs                       two directories
+  $ causeway watch --type fs.delete,fs.rename     only what goes away
+  $ causeway watch --path '**/*.ts' --all         every access to TypeScript files
+  $ causeway watch --pid 4242 --children /        one process and what it starts, everywhere
+  $ causeway watch -c 'make' --json . > make.ndjson
+  $ causeway watch --strict -c 'npm test' .       exit code 6 if any event was lost
+  $ causeway watch --record build.trace -c make .; causeway watch --replay build.trace --all
+
+JSON lines: {"type":"event","data":{"sequence":7,"type":"fs.rename","path":"/a","path2":"/b","pid":42,"comm":"mv","error":null,
+"time":"2026-01-31T14:30:00.123456789Z",...}}. Types of lines: event, gap (something was lost: count and cause), caughtUp (from here on
+live), checkpoint (with --journal), summary (the last one), error. Integers above 2^53 - 1 are strings.
+
+With -c the command's own output goes to standard error. The exit code is 0 when the watching worked, whatever the command's was: that
+one is in the summary.`;
+
+export const LOG_DESCRIPTION = `Prints the events of a journal, oldest first. Needs no lock: it works while another process writes. The filters are those of watch.
+All that the journal holds is shown unless --type narrows it.`;
+
+export const LOG_EXAMPLES = `
+Examples:
+  $ causeway log .causeway                         everything
+  $ causeway log .causeway --since 1500 --json     from sequence 1500 on
+  $ causeway log .causeway --since 14:30 --type fs.delete
+  $ causeway log .causeway --follow --path src     live, as tail -f`;
+
+export const DOCTOR_DESCRIPTION = `Tries, rather than guesses, what this machine can do: each line says whether it is there, what it is good for, and what to do about it.`;
+
+export const DOCTOR_EXAMPLES = `
+Examples:
+  $ causeway doctor
+  $ sudo causeway doctor --json`;
+
+export const BENCH_DESCRIPTION = `Runs the project's benchmarks, each beside its rival in the same run. They are not part of the npm package: this works in a checkout.`;
+
+export const BENCH_EXAMPLES = `
+Examples:
+  $ causeway bench                    all of them
+  $ causeway bench ring.spsc --json`;
+
+export const DEMO_DESCRIPTION = `Demonstrations in a temporary directory, which is removed at the end.`;
+
+export const STORM_DESCRIPTION = `Several processes create, write, rename, link and delete files and directories as fast as they can, while causeway and Node's own
+fs.watch look on. At the end the tree as causeway knows it - from events alone - is compared with a walk through the real one.
+Exit code 1 if they are not identical.`;
+
+export const STORM_EXAMPLES = `
+Examples:
+  $ causeway demo storm
+  $ sudo causeway demo storm --seconds 30 --json`;
+
+export const LIVE_DESCRIPTION = `Watches a temporary directory in which real programs work: an editor saves, a build runs, git commits, a log grows. This is what
+npm start shows.`;

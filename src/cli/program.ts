@@ -1,0 +1,219 @@
+// The commands, their options, and the help that people learn from. No work is done here: each action loads its module.
+
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { Context } from './context.ts';
+import * as help from './help.ts';
+import { packageVersion } from './package-info.ts';
+
+type Run = (context: Context) => Promise<number>;
+
+/** The program; with the completion commands only when they are asked for, because they cost time to load. */
+export async function buildProgram(argv: readonly string[]): Promise<Command> {
+  const program = new Command('causeway')
+    .description(help.DESCRIPTION)
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .addHelpText('after', help.PROGRAM_EXAMPLES)
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .configureOutput({ outputError: () => {} })
+    .showSuggestionAfterError(true)
+    .exitOverride();
+  addWatch(program);
+  addLog(program);
+  addDoctor(program);
+  addBench(program);
+  addDemo(program);
+  const { addCompletion } = await import('./completion.ts');
+  await addCompletion(program, argv);
+  return program;
+}
+
+export function isUsageError(error: unknown): error is CommanderError {
+  return error instanceof CommanderError;
+}
+
+/** Commander's words in one line: "unknown option '--jsn' (Did you mean --json?)". */
+export function usageMessage(error: CommanderError): string {
+  const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+  return error.code === 'commander.help' ? 'a command is missing: see causeway --help' : message;
+}
+
+function addWatch(program: Command): void {
+  const command = program
+    .command('watch')
+    .summary('show live what changes, who changes it, how long it takes and what is lost')
+    .description(help.WATCH_DESCRIPTION)
+    .argument('[path...]', 'directories or files to watch, subdirectories included (default: .)')
+    .option('-c, --command <command>', 'run this command with sh and watch what it and its descendants do')
+    .addOption(jsonOption())
+    .addOption(
+      listOption('-t, --type <types>', 'only these event types, as fs.write or fs.* (repeat, or separate by commas)'),
+    )
+    .addOption(listOption('-p, --path <patterns>', 'show only these paths: a prefix, or a glob as **/*.ts'))
+    .addOption(listOption('--pid <pids>', 'only what these processes do'))
+    .option('--children', 'with --pid: also the processes that they start')
+    .option('-a, --all', 'also show what changes nothing: open, read, close, directory reads (default with --json)')
+    .addOption(
+      new Option('-s, --source <source>', 'where events come from')
+        .choices(['auto', 'ebpf', 'inotify'])
+        .default('auto'),
+    )
+    .option('-j, --journal <directory>', 'keep the events in a journal, for causeway log')
+    .addOption(
+      new Option('--durability <level>', 'when an event counts as kept (default: process)').choices([
+        'memory',
+        'process',
+        'group',
+        'sync',
+      ]),
+    )
+    .option('--strict', 'exit with code 6 if anything was lost')
+    .option('--record <file>', 'also write what the kernel said to a file, for --replay')
+    .option('--replay <file>', 'take the events from a recording instead of the kernel')
+    .addOption(new Option('--speed <speed>', 'of --replay').choices(['maximum', 'recorded']).default('maximum'))
+    .option('--ring <size>', 'bytes of the buffer that the kernel writes to, as 64k or 16M (default: 16M)')
+    .option('-u, --user <name>', 'drop to this user once everything that needs privileges is set up')
+    .addOption(secondsOption('end after this time (default: with Ctrl-C)'))
+    .option('--self', 'also show what causeway itself does')
+    .addOption(verboseOption())
+    .addHelpText('after', help.WATCH_EXAMPLES);
+  command.action(async (paths: string[], options) =>
+    run(options, async (context) => (await import('./watch/watch.ts')).runWatch(paths, options, context)),
+  );
+}
+
+function addLog(program: Command): void {
+  const command = program
+    .command('log')
+    .summary('print the events of a journal')
+    .description(help.LOG_DESCRIPTION)
+    .argument('<directory>', 'the journal: what was given to watch --journal')
+    .option('-f, --follow', 'go on with what is written from now on, until Ctrl-C')
+    .option(
+      '--since <when>',
+      'begin at a sequence (1500), a time (14:30, 2026-01-31T14:30), or how long ago (10m, 2h)',
+      'start',
+    )
+    .addOption(jsonOption())
+    .addOption(listOption('-t, --type <types>', 'only these event types, as fs.write or fs.*'))
+    .addOption(listOption('-p, --path <patterns>', 'only these paths: a prefix, or a glob as **/*.ts'))
+    .addOption(listOption('--pid <pids>', 'only what these processes did'))
+    .addOption(verboseOption())
+    .addHelpText('after', help.LOG_EXAMPLES);
+  command.action(async (directory: string, options) =>
+    run(options, async (context) => (await import('./log.ts')).runLog(directory, options, context)),
+  );
+}
+
+function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .summary('say what this machine can do, and what each missing part needs')
+    .description(help.DOCTOR_DESCRIPTION)
+    .addOption(jsonOption())
+    .addOption(verboseOption())
+    .addHelpText('after', help.DOCTOR_EXAMPLES)
+    .action(async (options) =>
+      run(options, async (context) => (await import('./doctor/doctor.ts')).runDoctor(context)),
+    );
+}
+
+function addBench(program: Command): void {
+  program
+    .command('bench')
+    .summary('run the benchmarks (in a checkout of the project)')
+    .description(help.BENCH_DESCRIPTION)
+    .argument('[id...]', 'which ones, as ring.spsc.latency or ring (default: all)')
+    .addOption(jsonOption())
+    .addOption(verboseOption())
+    .addHelpText('after', help.BENCH_EXAMPLES)
+    .action(async (ids: string[], options) =>
+      run(options, async (context) => (await import('./bench.ts')).runBench(ids, context)),
+    );
+}
+
+function addDemo(program: Command): void {
+  const demo = program
+    .command('demo')
+    .summary('see what causeway does, on real file operations')
+    .description(help.DEMO_DESCRIPTION);
+  demo
+    .command('storm')
+    .summary('a storm of file operations; then the tree as causeway sees it, compared with a walk')
+    .description(help.STORM_DESCRIPTION)
+    .addOption(secondsOption('how long the storm lasts').default(5))
+    .option('--processes <count>', 'how many processes make it', parseProcesses, 3)
+    .addOption(
+      new Option('-s, --source <source>', 'where events come from')
+        .choices(['auto', 'ebpf', 'inotify'])
+        .default('auto'),
+    )
+    .addOption(jsonOption())
+    .addOption(verboseOption())
+    .addHelpText('after', help.STORM_EXAMPLES)
+    .action(async (options) =>
+      run(options, async (context) => (await import('./demo/storm.ts')).runStorm(options, context)),
+    );
+  demo
+    .command('live', { hidden: true })
+    .summary('watch a temporary directory in which real programs work')
+    .description(help.LIVE_DESCRIPTION)
+    .addOption(secondsOption('end after this time (default: with Ctrl-C)'))
+    .addOption(
+      new Option('-s, --source <source>', 'where events come from')
+        .choices(['auto', 'ebpf', 'inotify'])
+        .default('auto'),
+    )
+    .option('-a, --all', 'also show what changes nothing')
+    .addOption(jsonOption())
+    .addOption(verboseOption())
+    .action(async (options) =>
+      run(options, async (context) => (await import('./demo/live.ts')).runLive(options, context)),
+    );
+}
+
+/** Runs a command's body; its exit code becomes the process's, its failure one line on standard error. */
+async function run(options: { json?: boolean; verbose?: boolean }, body: Run): Promise<void> {
+  const { createContext, reportFailure } = await import('./context.ts');
+  const context = await createContext(options);
+  try {
+    process.exitCode = await body(context);
+    await context.out.drained();
+  } catch (error) {
+    process.exitCode = reportFailure(context, error);
+    await context.out.drained().catch(() => {});
+  }
+}
+
+function jsonOption(): Option {
+  return new Option('--json', 'print NDJSON: one {"type":...,"data":{...}} a line');
+}
+
+function verboseOption(): Option {
+  return new Option('--verbose', 'log steps to standard error, and show where an error comes from');
+}
+
+function listOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string, previous: string[] | undefined) => [
+    ...(previous ?? []),
+    ...value
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  ]);
+}
+
+function secondsOption(description: string): Option {
+  return new Option('--seconds <seconds>', description).argParser((value: string) => {
+    const seconds = Number(value);
+    if (!(seconds > 0 && seconds <= 86400)) throw new InvalidArgumentError('From 0.1 to 86400.');
+    return seconds;
+  });
+}
+
+function parseProcesses(value: string): number {
+  const count = Number(value);
+  if (!Number.isInteger(count) || count < 1 || count > 64) throw new InvalidArgumentError('From 1 to 64.');
+  return count;
+}

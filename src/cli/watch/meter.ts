@@ -1,0 +1,81 @@
+// The counters below the table and in the summary: from the engine's own statistics, never from what was displayed.
+
+import type { Engine } from '../../engine/engine.ts';
+import type { EngineStats } from '../../engine/types.ts';
+import type { Counters } from './table.ts';
+
+const SAMPLE_MS = 250;
+const SAMPLES_PER_SECOND = 1000 / SAMPLE_MS;
+const HISTORY_MAX = 60;
+
+export class Meter {
+  readonly #engine: Engine;
+  readonly #startedMs = performance.now();
+  readonly #seen: bigint[] = [];
+  readonly #history: number[] = [];
+  readonly #timer: NodeJS.Timeout;
+  #stats: EngineStats;
+  #lostUnknown = false;
+  #samples = 0;
+  #lastSecondSeen = 0n;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#stats = engine.stats();
+    this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
+    this.#timer.unref();
+  }
+
+  get stats(): EngineStats {
+    return this.#stats;
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.#startedMs) / 1000;
+  }
+
+  /** A gap whose size nobody knows went by. */
+  noteUnknownLoss(): void {
+    this.#lostUnknown = true;
+  }
+
+  get anyLoss(): boolean {
+    return this.#lostUnknown || this.#stats.ingest.lost > 0n || this.#stats.ingest.gaps > 0n;
+  }
+
+  counters(): Counters {
+    const { ingest, latency } = this.#stats;
+    const [oldest = 0n] = this.#seen;
+    const newest = this.#seen.at(-1) ?? 0n;
+    const spans = Math.max(1, this.#seen.length - 1);
+    return {
+      seen: ingest.delivered,
+      perSecond: (Number(newest - oldest) / spans) * SAMPLES_PER_SECOND,
+      lost: ingest.lost,
+      lostUnknown: this.#lostUnknown,
+      bytes: ingest.bytes,
+      seconds: this.seconds,
+      latency: latency.all.count === 0 ? undefined : latency.all,
+      history: this.#history,
+    };
+  }
+
+  /** Takes the last figures: call before the summary, after the engine's sync. */
+  finish(): void {
+    clearInterval(this.#timer);
+    this.#stats = this.#engine.stats();
+  }
+
+  #sample(): void {
+    this.#stats = this.#engine.stats();
+    const { delivered } = this.#stats.ingest;
+    this.#seen.push(delivered);
+    // Two seconds are averaged: enough to be readable, short enough to follow.
+    if (this.#seen.length > 2 * SAMPLES_PER_SECOND + 1) this.#seen.shift();
+    if (++this.#samples % SAMPLES_PER_SECOND === 0) {
+      this.#history.push(Number(delivered - this.#lastSecondSeen));
+      this.#lastSecondSeen = delivered;
+      if (this.#history.length > HISTORY_MAX) this.#history.shift();
+    }
+  }
+}

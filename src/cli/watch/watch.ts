@@ -1,0 +1,214 @@
+// `causeway watch`: opens the engine, shows what it delivers, and ends with a summary.
+
+import { realpathSync } from 'node:fs';
+import path from 'node:path';
+import { EXIT_LOSS, EXIT_OK } from '../../base/errors.ts';
+import { Engine } from '../../engine/engine.ts';
+import type { Durability, EngineOptions, EventFilter } from '../../engine/types.ts';
+import type { Context } from '../context.ts';
+import { CHANGE_TYPES, parsePathFilters, parsePids, parseSize, parseTypes } from '../filters.ts';
+import { pathShortener, tildePath } from '../format.ts';
+import { pause, StopSignal } from '../signals.ts';
+import { Feed } from './feed.ts';
+import { type CommandEnd, CommandGate } from './gate.ts';
+import { Meter } from './meter.ts';
+import { checkpointLine, summaryData, tellSummary } from './summary.ts';
+import { createView, type View } from './view.ts';
+
+export interface WatchOptions {
+  command?: string;
+  type?: string[];
+  path?: string[];
+  pid?: string[];
+  children?: boolean;
+  all?: boolean;
+  source: 'auto' | 'ebpf' | 'inotify';
+  journal?: string;
+  durability?: Durability;
+  record?: string;
+  replay?: string;
+  speed: 'recorded' | 'maximum';
+  ring?: string;
+  user?: string;
+  strict?: boolean;
+  self?: boolean;
+  /** Ends by itself after this time. */
+  seconds?: number;
+  /** Called when nothing that happens from now on is missed. */
+  onReady?: () => void;
+}
+
+/** How long the end may take before what is left is given up (and said). */
+const DRAIN_TIMEOUT_MS = 10_000;
+const CHECKPOINT_MS = 1000;
+
+/** @returns the exit code. */
+export async function runWatch(paths: readonly string[], options: WatchOptions, context: Context): Promise<number> {
+  const table =
+    !context.json && options.command === undefined && process.stdout.isTTY === true && process.env.TERM !== 'dumb';
+  const plan = planWatch(paths, options, context);
+  const stop = new StopSignal();
+  context.out.onClosed = () => stop.stop();
+  let gate: CommandGate | undefined;
+  try {
+    if (options.command !== undefined) gate = await CommandGate.start(options.command);
+    const engine = await Engine.open(withGate(plan.engine, gate));
+    try {
+      return await watchEngine({ engine, gate, stop, plan, options, context, table });
+    } finally {
+      await engine.close();
+      context.log?.debug('engine closed');
+    }
+  } finally {
+    gate?.kill();
+    stop.dispose();
+  }
+}
+
+interface WatchPlan {
+  engine: EngineOptions;
+  display: EventFilter;
+  roots: string[];
+  title: string;
+}
+
+/** Checks what was asked for, before anything is started. */
+function planWatch(paths: readonly string[], options: WatchOptions, context: Context): WatchPlan {
+  const roots = options.replay === undefined ? (paths.length === 0 ? ['.'] : paths).map(realPathOf) : [];
+  const types =
+    options.type === undefined
+      ? options.all === true || context.json
+        ? undefined
+        : [...CHANGE_TYPES]
+      : parseTypes(options.type);
+  const pids = parsePids(options.pid ?? []);
+  const display: EventFilter = {};
+  if (types !== undefined) display.types = types;
+  if (options.path !== undefined) display.path = parsePathFilters(options.path);
+  if (pids.length > 0 && options.replay !== undefined) display.pid = pids;
+  // What is kept is not narrowed by what is shown by default: only by what was asked for.
+  const keeps = options.journal !== undefined || options.record !== undefined;
+  const captured = options.type !== undefined || !keeps ? types : undefined;
+  const engine: EngineOptions = {
+    paths: roots,
+    source:
+      options.replay === undefined ? options.source : { trace: path.resolve(options.replay), speed: options.speed },
+    filter: {
+      ...(captured === undefined ? {} : { types: captured }),
+      ...(pids.length === 0 || options.replay !== undefined ? {} : { pids, followFork: options.children === true }),
+      ...(options.self === true ? { includeSelf: true } : {}),
+    },
+    ...(options.journal === undefined ? {} : { journal: path.resolve(options.journal) }),
+    ...(options.durability === undefined ? {} : { durability: options.durability }),
+    ...(options.record === undefined ? {} : { record: path.resolve(options.record) }),
+    ...(options.ring === undefined ? {} : { ringCapacity: parseSize('--ring', options.ring) }),
+    ...(options.user === undefined ? {} : { user: /^\d+$/.test(options.user) ? Number(options.user) : options.user }),
+  };
+  const what =
+    options.replay === undefined ? roots.map((root) => tildePath(root)).join(' ') : `replay of ${options.replay}`;
+  return { engine, display, roots, title: what };
+}
+
+/** Events carry real paths. What does not exist is the engine's to refuse, with its own words. */
+function realPathOf(name: string): string {
+  try {
+    return realpathSync(name);
+  } catch {
+    return path.resolve(name);
+  }
+}
+
+function withGate(engine: EngineOptions, gate: CommandGate | undefined): EngineOptions {
+  if (gate === undefined) return engine;
+  return {
+    ...engine,
+    filter: { ...engine.filter, pids: [gate.pid, ...(engine.filter?.pids ?? [])], followFork: true },
+  };
+}
+
+interface Watching {
+  engine: Engine;
+  gate: CommandGate | undefined;
+  stop: StopSignal;
+  plan: WatchPlan;
+  options: WatchOptions;
+  context: Context;
+  table: boolean;
+}
+
+async function watchEngine(watching: Watching): Promise<number> {
+  const { engine, gate, stop, plan, options, context, table } = watching;
+  const source = engine.stats().source;
+  const meter = new Meter(engine);
+  const view = createView({
+    context,
+    table,
+    shorten: pathShortener(plan.roots),
+    title: plan.title,
+    source: engine.description,
+    counters: () => meter.counters(),
+  });
+  if (!table) context.say(`${context.paintError('dim', `watching ${plan.title}: ${engine.description}`)}`);
+  if (gate !== undefined && source.kind !== 'ebpf') {
+    context.say(
+      `The source ${source.kind} does not know which process does what: everything in ${plan.title} is shown, whoever did it.`,
+    );
+  }
+  const feed = new Feed({
+    engine,
+    filter: { ...plan.display, since: firstWanted(engine, options) },
+    view,
+    context,
+    meter,
+  });
+  const checkpoints = startCheckpoints(engine, options, context);
+  gate?.open();
+  options.onReady?.();
+  if (options.seconds !== undefined) void pause(options.seconds * 1000, stop.signal).then(() => stop.stop());
+  const commandEnd = await Promise.race([gate?.ended, stop.stopped(), feed.ended].filter((end) => end !== undefined));
+  // Everything below belongs to the end: what has happened until now is still shown.
+  const end = gate === undefined ? undefined : await endOfCommand(gate, commandEnd as CommandEnd | undefined);
+  const complete = await feed.drain(DRAIN_TIMEOUT_MS);
+  clearInterval(checkpoints);
+  meter.finish();
+  view.end();
+  const summary = summaryData({ meter, feed, engine, command: options.command, end, complete, roots: plan.roots });
+  if (context.json) {
+    if (options.journal !== undefined) context.out.push(checkpointLine(engine));
+    view.summary(summary);
+  }
+  await context.out.drained();
+  tellSummary(summary, context);
+  if (options.strict === true && (meter.anyLoss || !complete)) {
+    context.say(
+      `${context.paintError('red', 'causeway:')} events were lost, and --strict was given: exit code ${EXIT_LOSS}.`,
+    );
+    return EXIT_LOSS;
+  }
+  return EXIT_OK;
+}
+
+/** A journal that was there before is not shown again: `causeway log` does that. */
+function firstWanted(engine: Engine, options: WatchOptions): bigint | 'start' {
+  return options.journal === undefined ? 'start' : engine.position + 1n;
+}
+
+async function endOfCommand(gate: CommandGate, end: CommandEnd | undefined): Promise<CommandEnd | undefined> {
+  if (end !== undefined) return end;
+  // Stopped by the user: Ctrl-C has reached the command as well, SIGTERM has not.
+  gate.kill('SIGTERM');
+  const patience = new Promise<undefined>((resolve) => setTimeout(resolve, 1000, undefined).unref());
+  return await Promise.race([gate.ended, patience]);
+}
+
+function startCheckpoints(engine: Engine, options: WatchOptions, context: Context): NodeJS.Timeout | undefined {
+  if (!context.json || options.journal === undefined) return undefined;
+  let last = '';
+  return setInterval(() => {
+    const line = checkpointLine(engine);
+    if (line !== last) context.out.push(line);
+    last = line;
+  }, CHECKPOINT_MS);
+}
+
+export type { View };
