@@ -57,27 +57,19 @@ export function crc32cUpdate(previous: u32, address: usize, length: usize): u32 
     const b = load<u32>(at, 4);
     const c = load<u32>(at, 8);
     const d = load<u32>(at, 12);
-    crc =
-      load<u32>((a & 0xff) << 2, T15) ^
-      load<u32>(((a >>> 8) & 0xff) << 2, T14) ^
-      load<u32>(((a >>> 16) & 0xff) << 2, T13) ^
-      load<u32>((a >>> 24) << 2, T12) ^
-      load<u32>((b & 0xff) << 2, T11) ^
-      load<u32>(((b >>> 8) & 0xff) << 2, T10) ^
-      load<u32>(((b >>> 16) & 0xff) << 2, T9) ^
-      load<u32>((b >>> 24) << 2, T8) ^
-      load<u32>((c & 0xff) << 2, T7) ^
-      load<u32>(((c >>> 8) & 0xff) << 2, T6) ^
-      load<u32>(((c >>> 16) & 0xff) << 2, T5) ^
-      load<u32>((c >>> 24) << 2, T4) ^
-      load<u32>((d & 0xff) << 2, T3) ^
-      load<u32>(((d >>> 8) & 0xff) << 2, T2) ^
-      load<u32>(((d >>> 16) & 0xff) << 2, T1) ^
-      load<u32>((d >>> 24) << 2, T0);
+    crc = word(a, T15, T14, T13, T12) ^ word(b, T11, T10, T9, T8) ^ word(c, T7, T6, T5, T4) ^ word(d, T3, T2, T1, T0);
     at += 16;
   }
+  if (at + 8 <= end) {
+    crc = word(load<u32>(at) ^ crc, T7, T6, T5, T4) ^ word(load<u32>(at, 4), T3, T2, T1, T0);
+    at += 8;
+  }
+  if (at + 4 <= end) {
+    crc = word(load<u32>(at) ^ crc, T3, T2, T1, T0);
+    at += 4;
+  }
   while (at < end) {
-    crc = load<u32>(((crc ^ load<u8>(at)) & 0xff) << 2, T0) ^ (crc >>> 8);
+    crc = load<u32>(((crc ^ load<u8>(at)) << 2) & 0x3fc, T0) ^ (crc >>> 8);
     at += 1;
   }
   return ~crc;
@@ -91,4 +83,16 @@ export function crc32cPlain(address: usize, length: usize): u32 {
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
   }
   return ~crc;
+}
+
+/** Four bytes, each looked up in its own table. The shift to a byte and the scaling to a word's address are one operation. */
+// @ts-ignore: decorator
+@inline
+function word(value: u32, low: u32, second: u32, third: u32, high: u32): u32 {
+  return (
+    load<u32>(((value << 2) & 0x3fc) + low) ^
+    load<u32>(((value >>> 6) & 0x3fc) + second) ^
+    load<u32>(((value >>> 14) & 0x3fc) + third) ^
+    load<u32>(((value >>> 22) & 0x3fc) + high)
+  );
 }
