@@ -23,6 +23,8 @@ export async function addCompletion(program: Command, argv: readonly string[]): 
   }
   const { default: addTab } = await import('@bomb.sh/tab/commander');
   const { EVENT_TYPE_NAMES } = await import('../event/type-name.ts');
+  // What is shown beside a command's name is its first line, not its whole story.
+  if (first === 'complete') shortenDescriptions(program);
   const tab = addTab(program, { completionCommandName: 'completion' });
   program.commands
     .find((command) => command.name() === 'completion')
@@ -33,6 +35,13 @@ export async function addCompletion(program: Command, argv: readonly string[]): 
     const type = command?.options.get('type');
     if (type !== undefined) type.handler = (complete) => completeTypes(EVENT_TYPE_NAMES, argv, complete);
     completeDirectories(command, ['path', 'directory', 'journal', 'replay', 'record'], argv);
+  }
+}
+
+function shortenDescriptions(command: Command): void {
+  for (const child of command.commands) {
+    child.description(child.summary());
+    shortenDescriptions(child);
   }
 }
 
@@ -52,8 +61,10 @@ function completeDirectories(
 ): void {
   for (const name of names) {
     const target = command?.arguments.get(name) ?? command?.options.get(name);
-    if (target !== undefined)
-      target.handler = (complete: Complete) => directoriesFor(argv.at(-1) ?? '').forEach((one) => complete(one, ''));
+    if (target === undefined) continue;
+    target.handler = (complete: Complete) => {
+      for (const directory of directoriesFor(argv.at(-1) ?? '')) complete(directory, '');
+    };
   }
 }
 

@@ -15,18 +15,18 @@ Examples:
   $ causeway doctor                          what can this machine do?
 
 Results go to standard output, everything else to standard error.
-Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 configuration, 4 missing capability, 5 damaged data, 6 loss under --strict, 7 over a bench budget.
+Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 configuration, 4 missing
+capability, 5 damaged data, 6 loss under --strict, 7 over a bench budget.
 Shell completion: causeway completion bash|zsh|fish`;
 
-export const WATCH_DESCRIPTION = `Shows what happens to files below the given paths, as it happens: which process did it, to which file, whether it worked, how long
-it took - and what was lost, which should be nothing.
-
-On a terminal it is a table that fills the window, in a pipe one line an event, with --json one JSON object a line. Table and lines show
-what changes something (fs.* without fs.read, system.*); --all adds open, read, close and the like; --json prints everything unless
---type says otherwise. A --journal or --record keeps everything too, whatever is shown, unless --type says otherwise.
-
-Processes are known with the source ebpf (root). The source inotify (anybody) sees what changed, but not who did it; it is taken by
-itself where ebpf is not possible, and said.`;
+/** A paragraph a line: the help breaks lines to fit the terminal. */
+export const WATCH_DESCRIPTION = [
+  'Shows what happens to files below the given paths, as it happens: which process did it, to which file, whether it worked, how long it took - and what was lost, which should be nothing.',
+  '',
+  'On a terminal it is a table that fills the window, in a pipe one line an event, with --json one JSON object a line. Table and lines show what changes something (fs.* without fs.read, system.*); --all adds open, read, close and the like; --json prints everything unless --type says otherwise. A --journal or --record keeps everything too, whatever is shown, unless --type says otherwise.',
+  '',
+  'Processes are known with the source ebpf (root). The source inotify (anybody) sees what changed, but not who did it; it is taken by itself where ebpf is not possible, and said.',
+].join('\n');
 
 export const WATCH_EXAMPLES = `
 Examples:
@@ -36,17 +36,24 @@ Examples:
   $ causeway watch --pid 4242 --children /        one process and what it starts, everywhere
   $ causeway watch -c 'make' --json . > make.ndjson
   $ causeway watch --strict -c 'npm test' .       exit code 6 if any event was lost
-  $ causeway watch --record build.trace -c make .; causeway watch --replay build.trace --all
+  $ causeway watch --record build.trace -c make .
+  $ causeway watch --replay build.trace --all     the same once more, from the file
 
-JSON lines: {"type":"event","data":{"sequence":7,"type":"fs.rename","path":"/a","path2":"/b","pid":42,"comm":"mv","error":null,
-"time":"2026-01-31T14:30:00.123456789Z",...}}. Types of lines: event, gap (something was lost: count and cause), caughtUp (from here on
-live), checkpoint (with --journal), summary (the last one), error. Integers above 2^53 - 1 are strings.
+JSON lines are {"type":...,"data":{...}}:
+  event       {"sequence":7,"type":"fs.rename","path":"/a","path2":"/b",
+              "pid":42,"comm":"mv","error":null,
+              "time":"2026-01-31T14:30:00.123456789Z",...}
+  gap         something was lost here: cause, and count unless unknown
+  caughtUp    from here on events are live
+  checkpoint  with --journal: all up to these sequences is kept, is durable
+  summary     the last line; error: what went wrong
+Integers above 2^53 - 1 are strings.
 
-With -c the command's own output goes to standard error. The exit code is 0 when the watching worked, whatever the command's was: that
-one is in the summary.`;
+With -c the command's own output goes to standard error. The exit code is 0
+when the watching worked, whatever the command's was: that is in the summary.`;
 
-export const LOG_DESCRIPTION = `Prints the events of a journal, oldest first. Needs no lock: it works while another process writes. The filters are those of watch.
-All that the journal holds is shown unless --type narrows it.`;
+export const LOG_DESCRIPTION =
+  'Prints the events of a journal, oldest first. Needs no lock: it works while another process writes. The filters are those of watch; all that the journal holds is shown unless --type narrows it.';
 
 export const LOG_EXAMPLES = `
 Examples:
@@ -71,14 +78,13 @@ Examples:
 
 export const DEMO_DESCRIPTION = `Demonstrations in a temporary directory, which is removed at the end.`;
 
-export const STORM_DESCRIPTION = `Several processes create, write, rename, link and delete files and directories as fast as they can, while causeway and Node's own
-fs.watch look on. At the end the tree as causeway knows it - from events alone - is compared with a walk through the real one.
-Exit code 1 if they are not identical.`;
+export const STORM_DESCRIPTION =
+  'Several processes create, write, rename, link and delete files and directories as fast as they can, while causeway and, beside it, the fs.watch of Node.js look on. At the end the tree as causeway knows it - from events alone - is compared with a walk through the real one. Exit code 1 if they are not identical.';
 
 export const STORM_EXAMPLES = `
 Examples:
   $ causeway demo storm
   $ sudo causeway demo storm --seconds 30 --json`;
 
-export const LIVE_DESCRIPTION = `Watches a temporary directory in which real programs work: an editor saves, a build runs, git commits, a log grows. This is what
-npm start shows.`;
+export const LIVE_DESCRIPTION =
+  'Watches a temporary directory in which real programs work: an editor saves, a build runs, git commits, a log grows. This is what npm start shows.';

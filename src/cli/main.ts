@@ -13,6 +13,8 @@ async function main(argv: readonly string[]): Promise<number> {
     const wantsJson = argv.includes('--json');
     if (isUsageError(error)) {
       if (error.exitCode === 0) return EXIT_OK;
+      // A command alone that needs a subcommand: its help has just been printed, and says it all.
+      if (error.code === 'commander.help' && !wantsJson) return EXIT_USAGE;
       await reportUsage(usageMessage(error), wantsJson);
       return EXIT_USAGE;
     }

@@ -8,10 +8,10 @@ import { appendRow, plainLine, type Row, rowOf } from '../../src/cli/watch/rows.
 import {
   type Counters,
   type Frame,
-  fit,
   renderFrame,
   rowsVisible,
   shortenLeft,
+  shortenRight,
   sparkline,
 } from '../../src/cli/watch/table.ts';
 import type { Event } from '../../src/engine/types.ts';
@@ -182,12 +182,12 @@ describe('plain lines', () => {
 
 describe('text', () => {
   it('is cut at the end that says less', () => {
-    expect([shortenLeft('abcdef', 4), shortenLeft('abc', 3), fit('abcdef', 4), fit('abc', 3)]).toEqual([
-      '…def',
-      'abc',
-      'abc…',
-      'abc',
-    ]);
+    expect([
+      shortenLeft('abcdef', 4),
+      shortenLeft('abc', 3),
+      shortenRight('abcdef', 4),
+      shortenRight('abc', 3),
+    ]).toEqual(['…def', 'abc', 'abc…', 'abc']);
     expect(stringWidth(shortenLeft('世界世界', 5))).toBeLessThanOrEqual(5);
   });
 

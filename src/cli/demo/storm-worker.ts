@@ -59,7 +59,10 @@ class Storm {
   }
 
   #create(): void {
-    if (this.#entries.length >= FILES_MAX) return this.#unlink();
+    if (this.#entries.length >= FILES_MAX) {
+      this.#unlink();
+      return;
+    }
     const target = this.#newPath();
     closeSync(openSync(target, 'wx'));
     this.#entries.push({ path: target, kind: 'file', file: this.#names });
@@ -101,7 +104,10 @@ class Storm {
   }
 
   #makeDirectory(): void {
-    if (this.#directories.length >= DIRECTORIES_MAX) return this.#removeDirectory();
+    if (this.#directories.length >= DIRECTORIES_MAX) {
+      this.#removeDirectory();
+      return;
+    }
     const target = this.#newPath();
     mkdirSync(target);
     this.#directories.push(target);

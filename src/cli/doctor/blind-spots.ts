@@ -8,7 +8,7 @@ export function blindSpots(ebpf: boolean): Check[] {
     {
       id: 'blind-mmap',
       name: 'stores through mmap',
-      state: ebpf ? 'limited' : 'missing',
+      state: 'limited',
       found: ebpf
         ? 'seen once for each page that turns dirty, not for each store'
         : 'not seen: inotify tells of write(2) and the like only',
@@ -32,15 +32,15 @@ export function blindSpots(ebpf: boolean): Check[] {
       found: ebpf
         ? 'system calls of 32-bit programs (int 0x80) are not traced; 64-bit programs are not affected'
         : 'no difference for inotify',
-      enables: 'knowing what old binaries do',
+      enables: 'old binaries',
       todo: '',
     },
     {
       id: 'blind-network',
-      name: 'network and virtual file systems',
+      name: 'network file systems',
       state: 'info',
       found: 'what another machine changes on NFS, SMB, or a host on a shared folder, happens outside of this kernel',
-      enables: 'nothing that could be done from here',
+      enables: 'shared folders',
       todo: '',
     },
   ];

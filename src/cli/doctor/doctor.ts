@@ -96,7 +96,11 @@ export function renderSection({ title, checks }: Section, paint: Paint, width: n
     const [first = '', ...rest] = wrap(`${label}${check.found}`, width - NAME_WIDTH - 5);
     lines.push(head + first, ...rest.map((line) => ' '.repeat(NAME_WIDTH + 5) + line));
     if (check.enables !== '')
-      lines.push(...wrap(`for: ${check.enables}`, width - 4).map((line) => paint('dim', INDENT + line)));
+      lines.push(
+        ...wrap(`${title === 'Blind spots' ? 'matters for' : 'for'}: ${check.enables}`, width - 4).map((line) =>
+          paint('dim', INDENT + line),
+        ),
+      );
     if (check.todo !== '')
       lines.push(...wrap(`do:  ${check.todo}`, width - 4).map((line) => paint('yellow', INDENT + line)));
   }

@@ -29,7 +29,7 @@ export function koffiCheck(): Check {
     id: 'koffi',
     name: 'libc through koffi',
     state: loaded ? 'ok' : 'missing',
-    found: loaded ? `koffi ${koffiVersion()}` : nativeFailure(),
+    found: loaded ? `koffi ${requireKoffi()?.version ?? ''}` : nativeFailure(),
     enables: 'every source, mapped journals, waiting without polling',
     todo: loaded
       ? ''
@@ -161,12 +161,4 @@ export function memoryCheck(): Check {
 function requireKoffi(): typeof import('koffi') | undefined {
   if (loadNative() === undefined) return undefined;
   return createRequire(import.meta.url)('koffi') as typeof import('koffi');
-}
-
-function koffiVersion(): string {
-  try {
-    return (createRequire(import.meta.url)('koffi/package.json') as { version: string }).version;
-  } catch {
-    return 'of unknown version';
-  }
 }

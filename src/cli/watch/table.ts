@@ -48,7 +48,7 @@ export function renderFrame(frame: Frame): string {
   const rows = frame.rows.slice(-rowsVisible(frame.height));
   const lines = [
     titleLine(frame),
-    paint('dim', fit(headerCells(columns), width)),
+    paint('dim', shortenRight(headerCells(columns), width)),
     ...rows.map((row) => rowLine(row, columns, paint)),
     ...Array.from({ length: rowsVisible(frame.height) - rows.length }, (_, index) =>
       rows.length === 0 && index === 0 ? paint('dim', ' waiting for the first event ...') : '',
@@ -180,7 +180,7 @@ export function shortenLeft(text: string, width: number): string {
 }
 
 /** The beginning of the text, in at most `width` columns. */
-export function fit(text: string, width: number): string {
+export function shortenRight(text: string, width: number): string {
   if (stringWidth(text) <= width) return text;
   let used = 0;
   let result = '';
@@ -194,18 +194,18 @@ export function fit(text: string, width: number): string {
 }
 
 function cell(text: string, width: number): string {
-  const short = fit(text, width);
+  const short = shortenRight(text, width);
   return short + ' '.repeat(Math.max(0, width - stringWidth(short)));
 }
 
 function cellRight(text: string, width: number): string {
-  const short = fit(text, width);
+  const short = shortenRight(text, width);
   return ' '.repeat(Math.max(0, width - stringWidth(short))) + short;
 }
 
 function titleLine({ title, counters, paint, width }: Frame): string {
   const clock = formatClock(counters.seconds);
-  const text = fit(` causeway  ${title}`, width - clock.length - 2);
+  const text = shortenRight(` causeway  ${title}`, width - clock.length - 2);
   return paint('inverse', `${text}${' '.repeat(Math.max(1, width - stringWidth(text) - clock.length - 1))}${clock} `);
 }
 
@@ -236,22 +236,22 @@ function counterLine(counters: Counters, paint: Paint, width: number): string {
   const graph = sparkline(counters.history, Math.max(0, Math.min(30, width - used - 4)));
   const padding = ' '.repeat(Math.max(0, width - used - stringWidth(graph) - 1));
   return used > width
-    ? fit(` ${plain.join('   ')}`, width)
+    ? shortenRight(` ${plain.join('   ')}`, width)
     : ` ${painted.join('   ')}${padding}${paint('cyan', graph)}`;
 }
 
 function latencyLine({ latency }: Counters, paint: Paint, width: number): string {
-  if (latency === undefined) return paint('dim', fit(' kernel to wasm: nothing measured yet', width));
+  if (latency === undefined) return paint('dim', shortenRight(' kernel to wasm: nothing measured yet', width));
   const text =
     ` kernel to wasm  p50 ${formatDuration(latency.p50Ns)}   p99 ${formatDuration(latency.p99Ns)}   ` +
     `max ${formatDuration(latency.maxNs)}`;
-  return fit(text, width);
+  return shortenRight(text, width);
 }
 
 function between(left: string, right: string, width: number, paint: Paint): string {
   const room = width - stringWidth(right) - 2;
-  if (room < 20) return paint('dim', fit(left, width));
-  const short = fit(left, room);
+  if (room < 20) return paint('dim', shortenRight(left, width));
+  const short = shortenRight(left, room);
   return paint('dim', `${short}${' '.repeat(width - stringWidth(short) - stringWidth(right))}${right}`);
 }
 
