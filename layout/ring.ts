@@ -62,3 +62,6 @@ export const RING_STATE_RECORD_LENGTH_OFFSET = 24;
 /** u32: 1 = the data pages are mapped twice in a row (the kernel's ring): a record may run over the end. */
 export const RING_STATE_DOUBLE_MAPPED_OFFSET = 28;
 export const RING_STATE_LENGTH = 32;
+
+/** Where the producer's state lies for a ring that never leaves its process (inotify, trace): in the unused end of the producer's own page. */
+export const RING_LOCAL_PRODUCER_STATE_OFFSET = 8064;

@@ -19,8 +19,8 @@ import {
   KERNEL_RECORD_LENGTH_OFFSET,
   KERNEL_RECORD_MODE_OFFSET,
   KERNEL_RECORD_OP_OFFSET,
-  KERNEL_RECORD_PATH2_LENGTH_OFFSET,
   KERNEL_RECORD_PATH_LENGTH_OFFSET,
+  KERNEL_RECORD_PATH2_LENGTH_OFFSET,
   KERNEL_RECORD_PID_OFFSET,
   KERNEL_RECORD_SIZE_OFFSET,
   KERNEL_RECORD_SUBMIT_DELAY_NS_OFFSET,
@@ -152,7 +152,8 @@ export function encodeKernelRecord(record: KernelRecord, bytes: Uint8Array, offs
  * @throws CausewayError EVENT_INVALID with the rule that is broken.
  */
 export function decodeKernelRecord(bytes: Uint8Array, offset: number, length: number): KernelRecord {
-  const copy = offset >= 0 && length >= 0 ? bytes.slice(offset, offset + Math.min(length, KERNEL_RECORD_LENGTH_MAX)) : NO_BYTES;
+  const copy =
+    offset >= 0 && length >= 0 ? bytes.slice(offset, offset + Math.min(length, KERNEL_RECORD_LENGTH_MAX)) : NO_BYTES;
   const fault = kernelRecordFault(copy, length);
   if (fault !== undefined) throw new CausewayError('EVENT_INVALID', `kernel record at ${offset}: ${fault}`);
   const view = new DataView(copy.buffer, copy.byteOffset, KERNEL_RECORD_HEADER_LENGTH);

@@ -49,30 +49,37 @@ function plain(record: KernelRecord): Record<string, unknown> {
 }
 
 describe('kernel record', () => {
-  test.prop([anyRecord, fc.integer({ min: 0, max: 31 })])('comes back as it went in, at any offset', (record, offset) => {
-    const bytes = new Uint8Array(offset + kernelRecordLength(record) + 8).fill(0xee);
-    const length = encodeKernelRecord(record, bytes, offset);
-    expect(length).toBe(kernelRecordLength(record));
-    expect(plain(decodeKernelRecord(bytes, offset, length))).toEqual(plain(record));
-    expect([...bytes.subarray(0, offset)].every((byte) => byte === 0xee)).toBe(true);
-    expect([...bytes.subarray(offset + length)].every((byte) => byte === 0xee)).toBe(true);
-  });
-
-  test.prop([fc.uint8Array({ maxLength: 400 }), fc.integer({ min: -10, max: 500 }), fc.integer({ min: -10, max: 9000 })])(
-    'refuses random bytes with a typed error, and never reads outside',
-    (bytes, offset, length) => {
-      expect(() => decodeKernelRecord(bytes, offset, length)).toThrow(/^kernel record at /);
+  test.prop([anyRecord, fc.integer({ min: 0, max: 31 })])(
+    'comes back as it went in, at any offset',
+    (record, offset) => {
+      const bytes = new Uint8Array(offset + kernelRecordLength(record) + 8).fill(0xee);
+      const length = encodeKernelRecord(record, bytes, offset);
+      expect(length).toBe(kernelRecordLength(record));
+      expect(plain(decodeKernelRecord(bytes, offset, length))).toEqual(plain(record));
+      expect([...bytes.subarray(0, offset)].every((byte) => byte === 0xee)).toBe(true);
+      expect([...bytes.subarray(offset + length)].every((byte) => byte === 0xee)).toBe(true);
     },
   );
 
-  test.prop([anyRecord, fc.integer({ min: 0, max: 111 }), u32])('takes or refuses a damaged header, but does not crash', (record, at, value) => {
-    const bytes = new Uint8Array(kernelRecordLength(record));
-    const length = encodeKernelRecord(record, bytes, 0);
-    new DataView(bytes.buffer).setUint32(at, value, true);
-    const fault = kernelRecordFault(bytes, length);
-    if (fault === undefined) expect(kernelRecordLength(decodeKernelRecord(bytes, 0, length))).toBe(length);
-    else expect(() => decodeKernelRecord(bytes, 0, length)).toThrow(fault);
+  test.prop([
+    fc.uint8Array({ maxLength: 400 }),
+    fc.integer({ min: -10, max: 500 }),
+    fc.integer({ min: -10, max: 9000 }),
+  ])('refuses random bytes with a typed error, and never reads outside', (bytes, offset, length) => {
+    expect(() => decodeKernelRecord(bytes, offset, length)).toThrow(/^kernel record at /);
   });
+
+  test.prop([anyRecord, fc.integer({ min: 0, max: 111 }), u32])(
+    'takes or refuses a damaged header, but does not crash',
+    (record, at, value) => {
+      const bytes = new Uint8Array(kernelRecordLength(record));
+      const length = encodeKernelRecord(record, bytes, 0);
+      new DataView(bytes.buffer).setUint32(at, value, true);
+      const fault = kernelRecordFault(bytes, length);
+      if (fault === undefined) expect(kernelRecordLength(decodeKernelRecord(bytes, 0, length))).toBe(length);
+      else expect(() => decodeKernelRecord(bytes, 0, length)).toThrow(fault);
+    },
+  );
 
   it('has a copy of its own: what happens to the shared bytes afterwards does not show', () => {
     const bytes = new Uint8Array(new SharedArrayBuffer(256));

@@ -1,0 +1,2 @@
+export { attachInotify } from './host.ts';
+export { openInotifyReader } from './reader.ts';
