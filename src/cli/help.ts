@@ -6,13 +6,13 @@ export const DESCRIPTION =
 
 export const PROGRAM_EXAMPLES = `
 Examples:
-  $ causeway watch                           what changes below this directory, live
-  $ sudo causeway watch /etc                 as root also by which process
-  $ sudo causeway watch -c 'npm ci' .        what does this command do to my files?
-  $ causeway watch --json src | jq .data     for programs: one JSON object a line
-  $ causeway watch --journal .causeway       keep the events ...
-  $ causeway log .causeway --since 10m       ... and look at them later
-  $ causeway doctor                          what can this machine do?
+  $ causeway watch                       what changes below this directory, live
+  $ sudo causeway watch /etc             as root also by which process
+  $ sudo causeway watch -c 'npm ci' .    what does this command do to my files?
+  $ causeway watch --json src | jq .data for programs: one JSON object a line
+  $ causeway watch --journal .causeway   keep the events ...
+  $ causeway log .causeway --since 10m   ... and look at them later
+  $ causeway doctor                      what can this machine do?
 
 Results go to standard output, everything else to standard error.
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 configuration, 4 missing
@@ -30,14 +30,14 @@ export const WATCH_DESCRIPTION = [
 
 export const WATCH_EXAMPLES = `
 Examples:
-  $ causeway watch src docs                       two directories
-  $ causeway watch --type fs.delete,fs.rename     only what goes away
-  $ causeway watch --path '**/*.ts' --all         every access to TypeScript files
-  $ causeway watch --pid 4242 --children /        one process and what it starts, everywhere
+  $ causeway watch src docs                     two directories
+  $ causeway watch --type fs.delete,fs.rename   only what goes away
+  $ causeway watch --path '**/*.ts' --all       every access to TypeScript files
+  $ causeway watch --pid 4242 --children /      one process and what it starts, everywhere
   $ causeway watch -c 'make' --json . > make.ndjson
-  $ causeway watch --strict -c 'npm test' .       exit code 6 if any event was lost
+  $ causeway watch --strict -c 'npm test' .     exit code 6 if any event was lost
   $ causeway watch --record build.trace -c make .
-  $ causeway watch --replay build.trace --all     the same once more, from the file
+  $ causeway watch --replay build.trace --all   once more, from the file
 
 JSON lines are {"type":...,"data":{...}}:
   event       {"sequence":7,"type":"fs.rename","path":"/a","path2":"/b",
