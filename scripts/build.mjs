@@ -107,6 +107,7 @@ function removeStale(folder) {
 }
 
 async function copyPackageFiles() {
+  if (!fs.existsSync(path.join(ROOT, 'build/release.wasm'))) return false;
   copy('build/release.wasm', 'dist/assembly/release.wasm');
   for (const file of listFiles('bpf').filter((name) => name.endsWith('.bpf.o'))) copy(file, `dist/${file}`);
   const bin = path.join(ROOT, 'dist/src/cli/main.js');
