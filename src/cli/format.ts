@@ -137,9 +137,10 @@ export function tildePath(absolute: string, home = process.env.HOME ?? ''): stri
     : absolute;
 }
 
-/** '1 event', '2 events'. */
+/** '1 event', '2 events', '2 processes'. */
 export function plural(count: number | bigint, noun: string): string {
-  return `${formatCount(count)} ${noun}${Number(count) === 1 ? '' : 's'}`;
+  const ending = Number(count) === 1 ? '' : noun.endsWith('s') ? 'es' : 's';
+  return `${formatCount(count)} ${noun}${ending}`;
 }
 
 /** Of the names, the one that is closest to what was typed; undefined when none is close. */

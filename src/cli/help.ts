@@ -9,7 +9,7 @@ Examples:
   $ causeway watch                       what changes below this directory, live
   $ sudo causeway watch /etc             as root also by which process
   $ sudo causeway watch -c 'npm ci' .    what does this command do to my files?
-  $ causeway watch --json src | jq .data for programs: one JSON object a line
+  $ causeway watch --json src | jq .data  for programs: JSON, one event a line
   $ causeway watch --journal .causeway   keep the events ...
   $ causeway log .causeway --since 10m   ... and look at them later
   $ causeway doctor                      what can this machine do?
@@ -33,7 +33,7 @@ Examples:
   $ causeway watch src docs                     two directories
   $ causeway watch --type fs.delete,fs.rename   only what goes away
   $ causeway watch --path '**/*.ts' --all       every access to TypeScript files
-  $ causeway watch --pid 4242 --children /      one process and what it starts, everywhere
+  $ causeway watch --pid 4242 --children /      one process and its children
   $ causeway watch -c 'make' --json . > make.ndjson
   $ causeway watch --strict -c 'npm test' .     exit code 6 if any event was lost
   $ causeway watch --record build.trace -c make .

@@ -54,7 +54,11 @@ describe('numbers', () => {
   });
 
   it('counts one and many', () => {
-    expect([plural(1n, 'event'), plural(0, 'gap'), plural(1200, 'gap')]).toEqual(['1 event', '0 gaps', '1,200 gaps']);
+    expect([plural(1n, 'event'), plural(0, 'gap'), plural(1200, 'process')]).toEqual([
+      '1 event',
+      '0 gaps',
+      '1,200 processes',
+    ]);
   });
 });
 

@@ -2,7 +2,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CausewayError } from '../../base/errors.ts';
@@ -30,7 +29,6 @@ export async function runStormProcesses(
 ): Promise<StormResult> {
   const runs = Array.from({ length: options.processes }, async (_, index) => {
     const directory = path.join(root, `process-${index}`);
-    mkdirSync(directory);
     const child = start('storm-worker', [directory, String(options.seconds), String(options.seed + index)]);
     return JSON.parse(await outputOf(child, 'storm')) as StormResult;
   });

@@ -1,4 +1,4 @@
-// One process of the storm: `node storm-worker.js <directory> <seconds> <seed>`. Works below its own directory, with a seeded choice of operations, and
+// One process of the storm: `node storm-worker.js <directory> <seconds> <seed>`. Makes this directory, works below it with a seeded choice of operations, and
 // at the end prints how many of each it has done: {"operations":{"fs.create":812,...},"failed":3}.
 
 import {
@@ -26,6 +26,7 @@ interface Entry {
   kind: 'file' | 'symlink';
   /** The same for all names of one file. */
   file: number;
+  linked?: boolean;
 }
 
 class Storm {
@@ -41,6 +42,8 @@ class Storm {
     this.#root = root;
     this.#random = randomFrom(seed);
     this.#directories = [root];
+    mkdirSync(root);
+    this.#count('fs.mkdir');
   }
 
   step(): void {
@@ -148,7 +151,8 @@ class Storm {
     if (entry === undefined || this.#entries.length >= FILES_MAX) return;
     const target = this.#newPath();
     linkSync(entry.path, target);
-    this.#entries.push({ path: target, kind: 'file', file: entry.file });
+    entry.linked = true;
+    this.#entries.push({ path: target, kind: 'file', file: entry.file, linked: true });
     this.#count('fs.hardlink');
   }
 
@@ -167,8 +171,9 @@ class Storm {
     this.#count('fs.truncate');
   }
 
+  /** Of files with one name: what it does to the others, an event about one name does not tell. */
   #chmod(): void {
-    const entry = this.#pick(this.#entries.filter(isFile));
+    const entry = this.#pick(this.#entries.filter((candidate) => isFile(candidate) && candidate.linked !== true));
     if (entry === undefined) return;
     chmodSync(entry.path, this.#random() < 0.5 ? 0o600 : 0o644);
     this.#count('fs.chmod');
