@@ -11,6 +11,8 @@ const FILES = [
   '../ring/spsc-latency.mjs',
   '../ring/spsc-parked.mjs',
   '../digest/crc32c.mjs',
+  '../translate/kernel.mjs',
+  '../translate/lossless.mjs',
 ];
 
 /**
