@@ -12,8 +12,13 @@ import { moduleFile, onPath, ROOT, runQuietly, say } from './shell.mjs';
  * @property {string} name
  * @property {string[]} inputs Files, or folders with all that is in them.
  * @property {string[]} outputs Files that are there when the step has run.
+ * @property {string} [stamp] Where the digest of the inputs is kept, if it is not in build/.
  * @property {() => boolean | Promise<boolean>} run Whether it worked.
  */
+
+// The compiled programs are in the repository, and beside them what they were compiled from: only who changes a program needs clang, and a fresh
+// clone stays as it is.
+const BPF_STAMP = 'bpf/built-from.sha256';
 
 /** @type {Step[]} In their order: later ones take what earlier ones made. */
 const STEPS = [
@@ -31,8 +36,9 @@ const STEPS = [
   },
   {
     name: 'BPF programs',
-    inputs: ['scripts/build-bpf.mjs', ...listFiles('bpf', (file) => !file.endsWith('.o'))],
-    outputs: [],
+    inputs: listFiles('bpf', (file) => /\.[ch]$/.test(file)),
+    outputs: ['bpf/causeway.bpf.o'],
+    stamp: BPF_STAMP,
     run: buildBpf,
   },
   {
@@ -57,10 +63,10 @@ const STEPS = [
 export async function build({ force = false } = {}) {
   let isBuilt = true;
   for (const step of STEPS) {
-    const stampFile = path.join(ROOT, 'build', 'stamps', step.name.replaceAll(' ', '-'));
+    const stampFile = path.join(ROOT, step.stamp ?? `build/stamps/${step.name.replaceAll(' ', '-')}`);
     const isMissing = step.outputs.some((file) => !fs.existsSync(path.join(ROOT, file)));
     // Before the step runs: what somebody changes meanwhile is built the next time.
-    const found = digest(step.inputs);
+    const found = `${digest(step.inputs)}\n`;
     if (!force && !isMissing && readIfThere(stampFile) === found) continue;
     say(`building ${step.name}`);
     if (!(await step.run())) {
@@ -79,14 +85,10 @@ function buildWasm(target) {
   return runQuietly(process.execPath, [asc, '--config', 'asconfig.json', '--target', target]);
 }
 
-/** The compiled programs are in the repository: a machine without clang takes them as they are. */
 function buildBpf() {
-  if (!fs.existsSync(path.join(ROOT, 'scripts/build-bpf.mjs'))) return true;
-  if (!onPath('clang')) {
-    say('no clang here: the BPF programs stay as they are in the repository');
-    return true;
-  }
-  return runQuietly(process.execPath, ['scripts/build-bpf.mjs']);
+  if (onPath('clang')) return runQuietly(process.execPath, ['scripts/build-bpf.mjs']);
+  say('the BPF programs have changed, and there is no clang to compile them: apt-get install clang llvm libbpf-dev');
+  return false;
 }
 
 function buildTypeScript() {

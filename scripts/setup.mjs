@@ -10,10 +10,13 @@ import { installSystemPackages } from './system-packages.mjs';
 
 const NODE_VERSION_MIN = [20, 19];
 
-/** Answers whether everything is ready; what is not has been said. */
-export async function setup() {
+/**
+ * Answers whether everything is ready; what is not has been said.
+ * @param {{ purpose: 'run' | 'develop' }} options To run takes few system packages, to develop and test takes compilers.
+ */
+export async function setup({ purpose }) {
   if (!isNodeNewEnough() || !installModules()) return false;
-  installSystemPackages();
+  installSystemPackages(purpose);
   return build();
 }
 
@@ -53,5 +56,5 @@ function readPackages(file) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  process.exitCode = (await setup()) ? 0 : 1;
+  process.exitCode = (await setup({ purpose: 'develop' })) ? 0 : 1;
 }

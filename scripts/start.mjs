@@ -7,7 +7,7 @@ import { setup } from './setup.mjs';
 import { become, ROOT } from './shell.mjs';
 
 const args = process.argv.slice(2);
-if (await setup()) {
+if (await setup({ purpose: 'run' })) {
   const command = args.length > 0 ? ['watch', ...args] : ['demo', 'live'];
   become(process.execPath, [path.join(ROOT, 'dist/src/cli/main.js'), ...command]);
 } else {

@@ -16,11 +16,14 @@ const LIBRARY_FOLDERS = [
 ];
 
 /** Debian package -> whether what we want from it is there. */
-const PACKAGES = {
+const TO_RUN = {
+  libbpf1: () => LIBRARY_FOLDERS.some((folder) => fs.existsSync(path.join(folder, 'libbpf.so.1'))),
+};
+const TO_DEVELOP = {
+  ...TO_RUN,
   clang: () => onPath('clang'),
   llvm: () => onPath('llvm-strip'),
   'libbpf-dev': () => fs.existsSync('/usr/include/bpf/bpf_helpers.h'),
-  libbpf1: () => LIBRARY_FOLDERS.some((folder) => fs.existsSync(path.join(folder, 'libbpf.so.1'))),
   bpftool: () => onPath('bpftool'),
   strace: () => onPath('strace'),
   fuse3: () => onPath('fusermount3'),
@@ -33,8 +36,10 @@ const PACKAGES = {
 const FAILED_FILE = path.join(ROOT, 'build', 'packages-not-installed');
 const RETRY_AFTER_MS = 24 * 3600 * 1000;
 
-export function installSystemPackages() {
-  const missing = Object.entries(PACKAGES).flatMap(([name, isThere]) => (isThere() ? [] : [name]));
+/** @param {'run' | 'develop'} purpose */
+export function installSystemPackages(purpose) {
+  const packages = Object.entries(purpose === 'run' ? TO_RUN : TO_DEVELOP);
+  const missing = packages.flatMap(([name, isThere]) => (isThere() ? [] : [name]));
   if (missing.length === 0) return;
   if (process.platform !== 'linux') return say('this is not Linux: events come only from recorded traces');
   if (!onPath('apt-get')) return say(`not found here: ${missing.join(', ')} (names of Debian packages)`);

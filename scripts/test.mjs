@@ -4,7 +4,7 @@ import process from 'node:process';
 import { setup } from './setup.mjs';
 import { become, moduleFile } from './shell.mjs';
 
-if (await setup()) {
+if (await setup({ purpose: 'develop' })) {
   become(process.execPath, [moduleFile('vitest/vitest.mjs'), 'run', ...process.argv.slice(2)]);
 } else {
   process.exitCode = 1;
