@@ -3,6 +3,7 @@ export * from "./arena.ts";
 export * from "./entry.ts";
 export * from "./event-type.ts";
 export * from "./ingest.ts";
+export * from "./kernel-call.ts";
 export * from "./kernel-control.ts";
 export * from "./kernel-record.ts";
 export * from "./limits.ts";

@@ -30,6 +30,8 @@ export const KERNEL_COUNTER_DROPPED_TABLE_FULL_OFFSET = 16;
 export const KERNEL_COUNTER_FILTERED_OFFSET = 24;
 /** Paths that were cut. */
 export const KERNEL_COUNTER_TRUNCATED_OFFSET = 32;
+/** Records that another program on the same CPU was interrupted for. */
+export const KERNEL_COUNTER_DROPPED_NESTED_OFFSET = 40;
 export const KERNEL_COUNTERS_LENGTH = 4096;
 
 // Lanes: u64 each, one per CPU: sequence of the last record that this CPU handed to the ring or dropped. Stored after the hand-over: whoever reads n

@@ -11,7 +11,18 @@ const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const SOURCE = 'bpf/causeway.bpf.c';
 const OBJECT = 'bpf/causeway.bpf.o';
 // -target bpf means little-endian here too: bpfel is what every supported machine is, whatever this one is.
-const FLAGS = ['-O2', '-g', '-fdebug-compilation-dir=.', '-target', 'bpfel', '-mcpu=v3', '-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter'];
+const FLAGS = [
+  '-O2',
+  '-g',
+  '-fdebug-compilation-dir=.',
+  '-target',
+  'bpfel',
+  '-mcpu=v3',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-Wno-unused-parameter',
+];
 
 /** @param {string} command @param {string[]} words */
 function run(command, words) {

@@ -1,0 +1,577 @@
+// The kernel side of the eBPF source: two programs, at the entry and the exit of every system call. At the entry they remember what only exists then (the
+// caller's names, the file behind a descriptor that is about to be closed); at the exit they complete one kernel record (layout/kernel-record.ts) and
+// hand it to the ring, for success and for failure. Which call means what is in a table that user space fills (layout/kernel-call.ts).
+//
+// Not seen: calls of 32-bit programs (other numbers, other structures); tasks whose names are in another mount namespace keep the paths of that one.
+#include "emit.h"
+#include "name.h"
+
+#define AT_REMOVEDIR 0x200
+#define AT_EMPTY_PATH 0x1000
+#define MOVE_MOUNT_F_EMPTY_PATH 0x4
+#define O_CREAT_WRONLY_TRUNC 01101
+#define CLOSE_RANGE_UNSHARE 2
+#define CLOSE_RANGE_CLOEXEC 4
+#define CLOSE_RANGE_FDS_MAX 4096
+/** include/linux/fs.h; the same bit since 5.0. */
+#define FMODE_CREATED 0x100000
+/** arch/x86/include/asm/thread_info.h and arch/arm64/include/asm/thread_info.h. */
+#define TS_COMPAT_X86 0x2
+#define TIF_32BIT_ARM64 (1u << 22)
+/** Restart codes that never reach the caller (include/linux/errno.h); it sees EINTR, or the call is made again. */
+#define RESTART_FIRST 512
+#define RESTART_LAST 516
+#define EINTR 4
+
+static __always_inline bool task_is_compat(void) {
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+  struct thread_info___x86 *x86 = (void *)&task->thread_info;
+  if (bpf_core_field_exists(x86->status)) return BPF_CORE_READ(x86, status) & TS_COMPAT_X86;
+  return BPF_CORE_READ(task, thread_info.flags) & TIF_32BIT_ARM64;
+}
+
+static __always_inline void arguments_read(struct scratch *s, struct pt_regs *regs) {
+  struct pt_regs___x86 *x86 = (void *)regs;
+  struct pt_regs___arm64 *arm64 = (void *)regs;
+  if (bpf_core_field_exists(x86->orig_ax)) {
+    s->arguments[0] = BPF_CORE_READ(x86, di);
+    s->arguments[1] = BPF_CORE_READ(x86, si);
+    s->arguments[2] = BPF_CORE_READ(x86, dx);
+    s->arguments[3] = BPF_CORE_READ(x86, r10);
+    s->arguments[4] = BPF_CORE_READ(x86, r8);
+    s->arguments[5] = BPF_CORE_READ(x86, r9);
+  } else {
+    s->arguments[0] = BPF_CORE_READ(arm64, regs[0]);
+    s->arguments[1] = BPF_CORE_READ(arm64, regs[1]);
+    s->arguments[2] = BPF_CORE_READ(arm64, regs[2]);
+    s->arguments[3] = BPF_CORE_READ(arm64, regs[3]);
+    s->arguments[4] = BPF_CORE_READ(arm64, regs[4]);
+    s->arguments[5] = BPF_CORE_READ(arm64, regs[5]);
+  }
+}
+
+static __always_inline u32 call_number(struct pt_regs *regs) {
+  struct pt_regs___x86 *x86 = (void *)regs;
+  struct pt_regs___arm64 *arm64 = (void *)regs;
+  if (bpf_core_field_exists(x86->orig_ax)) return BPF_CORE_READ(x86, orig_ax);
+  return BPF_CORE_READ(arm64, syscallno);
+}
+
+static __always_inline u64 argument(struct scratch *s, u8 index) {
+  return index == CALL_ARGUMENT_NONE ? 0 : s->arguments[index & 7];
+}
+
+static __always_inline bool task_is_wanted(const struct settings *settings) {
+  u32 pid = bpf_get_current_pid_tgid() >> 32;
+  if (pid == settings->own_pid) return false;
+  return settings->pid_count == 0 || bpf_map_lookup_elem(&tracked_pids, &pid);
+}
+
+// Puts path and identity of an open file into the draft, as its first or second. False when the file is not ours to report.
+GLOBAL int file_describe(u64 file_address, u32 second) {
+  struct scratch *s = scratch_get();
+  if (!s || !file_address) return 0;
+  struct file *file = (struct file *)file_address;
+  struct record *record = &s->draft.record;
+  struct inode *inode = BPF_CORE_READ(file, f_inode);
+  u32 mode = BPF_CORE_READ(inode, i_mode);
+  if (!mode_is_ours(mode)) return 0;
+  path_walk((u64)BPF_CORE_READ(file, f_path.dentry), (u64)BPF_CORE_READ(file, f_path.mnt), 0);
+  if (!s->walk_inside) {
+    count_filtered();
+    return 0;
+  }
+  text_append_walk(s);
+  struct operation *operation = &s->operation;
+  if (second) {
+    record->path2_length = walk_length(s);
+    operation->inode2 = (u64)inode;
+    operation->inode2_number = BPF_CORE_READ(inode, i_ino);
+    operation->device2 = inode_device(inode);
+    operation->size2 = BPF_CORE_READ(inode, i_size);
+    operation->mode2 = mode;
+    if (s->walk_flags & KERNEL_FLAG_PATH_TRUNCATED) operation->state |= OPERATION_FLAGS2_TRUNCATED;
+    if (s->walk_flags & KERNEL_FLAG_PATH_DELETED) operation->state |= OPERATION_FLAGS2_DELETED;
+    return 1;
+  }
+  record->path_length = walk_length(s);
+  record->flags |= s->walk_flags;
+  if ((mode & S_IFMT) == S_IFDIR) record->flags |= KERNEL_FLAG_DIRECTORY;
+  operation->inode = (u64)inode;
+  record->inode = BPF_CORE_READ(inode, i_ino);
+  record->device = inode_device(inode);
+  record->size = BPF_CORE_READ(inode, i_size);
+  record->mode = mode;
+  return 1;
+}
+
+// Puts one name of the call into the draft.
+GLOBAL int name_describe(u32 dir, u32 path, u32 which) {
+  struct scratch *s = scratch_get();
+  if (!s) return PLACE_OUTSIDE;
+  u32 second = which & 1;
+  bool empty_allowed = which & 2;
+  u64 pointer = argument(s, path);
+  u32 status = name_read(s, pointer);
+  if (status == PLACE_UNREAD && !(empty_allowed && pointer == 0)) return PLACE_UNREAD;
+  u32 dirfd = argument(s, dir);
+  if (s->name_length == 0 && empty_allowed && dir != CALL_ARGUMENT_NONE && (s32)dirfd != AT_FDCWD) {
+    return file_describe(file_of(dirfd), second) ? PLACE_INSIDE : PLACE_OUTSIDE;
+  }
+  struct names base;
+  if (!base_find(s, dir != CALL_ARGUMENT_NONE, dirfd, &base)) return PLACE_OUTSIDE;
+  return name_place(base.dentry, base.mount, second);
+}
+
+static __always_inline u32 places_join(u32 first, u32 second) {
+  if (first == PLACE_UNREAD || second == PLACE_UNREAD) return PLACE_UNREAD;
+  if (first == PLACE_INSIDE || second == PLACE_INSIDE) return PLACE_INSIDE;
+  return first == PLACE_UNDECIDED || second == PLACE_UNDECIDED ? PLACE_UNDECIDED : PLACE_OUTSIDE;
+}
+
+static __always_inline void draft_clear(struct scratch *s) {
+  __builtin_memset(&s->draft.record, 0, sizeof(s->draft.record));
+  s->text_length = 0;
+}
+
+// Puts the names of a call that works on names into the draft: at the entry, and again at the exit if the caller's memory was not resident then.
+static __noinline u32 names_describe(struct scratch *s, struct call *call) {
+  if (!s || !call) return PLACE_OUTSIDE;
+  u32 shape = call->shape;
+  u32 place, place2;
+  u32 empty = 0;
+  draft_clear(s);
+  if (call->at_flags != CALL_ARGUMENT_NONE) {
+    u32 bit = call->variant == KERNEL_VARIANT_MOVE_MOUNT ? MOVE_MOUNT_F_EMPTY_PATH : AT_EMPTY_PATH;
+    if (argument(s, call->at_flags) & bit) empty = 2;
+  }
+  if (shape == CALL_SHAPE_NAMES) {
+    place = name_describe(call->dir, call->path, empty);
+    if (place == PLACE_UNREAD) return place;
+    place2 = name_describe(call->dir2, call->path2, 1);
+    return places_join(place, place2);
+  }
+  place = name_describe(call->dir, call->path, shape == CALL_SHAPE_NAME ? empty : 0);
+  if (place == PLACE_UNREAD || shape == CALL_SHAPE_NAME) return place;
+  if (shape == CALL_SHAPE_MOUNT) {
+    u32 relation = name_relation();
+    if (relation & RELATION_ABOVE_ROOT) place = PLACE_INSIDE;
+    if (call->dir2 != CALL_ARGUMENT_NONE) {
+      place2 = name_describe(call->dir2, call->path2, 1 | empty);
+      return place2 == PLACE_UNREAD ? place2 : place;
+    }
+    if (call->path2 == CALL_ARGUMENT_NONE) return place;
+  }
+  // The text: what a symbolic link contains, or the name of what is mounted (which may be nothing).
+  u32 status = name_read(s, argument(s, call->path2));
+  if (status == PLACE_UNREAD && (shape == CALL_SHAPE_SYMLINK || argument(s, call->path2))) return PLACE_UNREAD;
+  text_append(s, s->name, s->name_length);
+  s->draft.record.path2_length = s->name_length;
+  return place;
+}
+
+// The call's own argument, and what depends on it.
+static __always_inline void argument_describe(struct scratch *s, struct call *call) {
+  struct record *record = &s->operation.record;
+  u64 value = argument(s, call->argument);
+  if (call->pair) {
+    value = value << 32 | (u32)argument(s, call->argument + 1);
+  } else if (call->options & CALL_OPTION_ARGUMENT_32) {
+    value = (u32)value;
+  }
+  if (call->options & CALL_OPTION_CREAT) value = O_CREAT_WRONLY_TRUNC;
+  if (call->options & CALL_OPTION_OPEN_HOW) value = s->arguments[6];
+  record->argument = value;
+  record->op = call->op;
+  record->variant = call->variant;
+  if (call->op == KERNEL_OP_DIR_CREATE || call->op == KERNEL_OP_DIR_DELETE || call->op == KERNEL_OP_DIR_READ) {
+    record->flags |= KERNEL_FLAG_DIRECTORY;
+  }
+  if ((call->options & CALL_OPTION_REMOVEDIR) && (argument(s, call->at_flags) & AT_REMOVEDIR)) {
+    record->op = KERNEL_OP_DIR_DELETE;
+    record->flags |= KERNEL_FLAG_DIRECTORY;
+  }
+}
+
+// Remembers the draft until the exit.
+static __noinline void operation_remember(struct scratch *s, struct call *call, u32 number) {
+  if (!s || !call) return;
+  struct operation *operation = &s->operation;
+  u32 tid = bpf_get_current_pid_tgid();
+  u32 length = s->text_length;
+  operation->record = s->draft.record;
+  argument_describe(s, call);
+  operation->call = number;
+  operation->text_length = length;
+  __builtin_memcpy(operation->arguments, s->arguments, sizeof(operation->arguments));
+  if (length > TEXT_SHORT_MASK) {
+    operation->state |= OPERATION_LONG;
+    if (bpf_map_update_elem(&long_texts, &tid, &s->draft, BPF_ANY)) {
+      COUNT(dropped_table_full);
+      return;
+    }
+  } else if (length > 0) {
+    bpf_probe_read_kernel(operation->text, MASKED(length, TEXT_SHORT_MASK), s->draft.text);
+  }
+  operation->entry_ns = bpf_ktime_get_ns();
+  if (bpf_map_update_elem(&operations, &tid, operation, BPF_ANY)) {
+    if (operation->state & OPERATION_LONG) bpf_map_delete_elem(&long_texts, &tid);
+    COUNT(dropped_table_full);
+  }
+}
+
+static __always_inline void operation_clear(struct scratch *s) {
+  __builtin_memset(&s->operation, 0, __builtin_offsetof(struct operation, text));
+  draft_clear(s);
+}
+
+// A name that an open failed with is wanted; one that it succeeded with is not, the file is there then.
+static __noinline u32 open_prepare(struct scratch *s, struct call *call) {
+  if (!s || !call) return 0;
+  struct operation *operation = &s->operation;
+  if (call->options & CALL_OPTION_OPEN_HOW) {
+    u64 flags = 0;
+    bpf_probe_read_user(&flags, sizeof(flags), (const void *)argument(s, call->argument));
+    s->arguments[6] = flags;
+  }
+  if (name_read(s, argument(s, call->path)) == PLACE_UNREAD) {
+    operation->state |= OPERATION_UNREAD;
+    return 1;
+  }
+  if (!base_find(s, call->dir != CALL_ARGUMENT_NONE, argument(s, call->dir), &operation->base)) operation->base.inode = 1;
+  text_append(s, s->name, s->name_length);
+  return 1;
+}
+
+struct vma_file {
+  u64 file;
+};
+
+static long vma_step(struct task_struct *task, struct vm_area_struct *vma, struct vma_file *found) {
+  found->file = (u64)BPF_CORE_READ(vma, vm_file);
+  return 0;
+}
+
+// close_range cannot fail once its arguments are good, so what it ends is reported before it does: one record a descriptor.
+struct range {
+  struct scratch *scratch;
+  u64 now;
+  u32 first;
+  u32 last;
+};
+
+static long range_step(u32 index, struct range *r) {
+  struct scratch *s = r->scratch;
+  u32 fd = r->first + index;
+  if (fd > r->last || fd < r->first) return 1;
+  u64 file = file_of(fd);
+  if (!file) return 0;
+  draft_clear(s);
+  if (!file_describe(file, 0)) return 0;
+  struct record *record = &s->draft.record;
+  record->op = KERNEL_OP_FILE_CLOSE;
+  record->variant = KERNEL_VARIANT_CLOSE_RANGE;
+  record->time_ns = r->now;
+  record_set_task(record);
+  record_submit(record, s->text_length, TEXT_LENGTH - 1);
+  return 0;
+}
+
+static __noinline u32 close_range(struct scratch *s) {
+  if (!s) return 0;
+  u32 first = s->arguments[0], last = s->arguments[1], flags = s->arguments[2];
+  if (first > last || flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || flags & CLOSE_RANGE_CLOEXEC) return 0;
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+  u32 fds = BPF_CORE_READ(task, files, fdt, max_fds);
+  if (last >= fds) last = fds - 1;
+  struct range r = {.scratch = s, .now = bpf_ktime_get_ns(), .first = first, .last = last};
+  bpf_loop(CLOSE_RANGE_FDS_MAX, range_step, &r, 0);
+  return 0;
+}
+
+// Fills the draft by the shape of the call. True when there is something to remember.
+static __always_inline bool call_enter(struct scratch *s, struct call *call) {
+  struct operation *operation = &s->operation;
+  u32 shape = call->shape;
+  if (shape == CALL_SHAPE_FD || shape == CALL_SHAPE_CLOSE) {
+    return file_describe(file_of(argument(s, call->dir)), 0);
+  }
+  if (shape == CALL_SHAPE_OPEN) return open_prepare(s, call);
+  if (shape == CALL_SHAPE_OPEN_BY_HANDLE || shape == CALL_SHAPE_SYNC) return true;
+  if (shape == CALL_SHAPE_CLOSE_RANGE) return close_range(s);
+  if (shape == CALL_SHAPE_DUP) {
+    u32 ends = argument(s, call->dir), becomes = argument(s, call->dir2);
+    return ends != becomes && file_of(becomes) && file_describe(file_of(ends), 0);
+  }
+  if (shape == CALL_SHAPE_TRANSFER) {
+    if (file_describe(file_of(argument(s, call->dir)), 0)) operation->state |= OPERATION_READS;
+    if (file_describe(file_of(argument(s, call->dir2)), 1)) operation->state |= OPERATION_WRITES;
+    return operation->state != 0;
+  }
+  if (shape == CALL_SHAPE_MSYNC) {
+    struct vma_file found = {};
+    bpf_find_vma(bpf_get_current_task_btf(), argument(s, call->dir), vma_step, &found, 0);
+    return file_describe(found.file, 0);
+  }
+  u32 place = names_describe(s, call);
+  if (place == PLACE_UNREAD) operation->state |= OPERATION_UNREAD;
+  if (place == PLACE_UNDECIDED) s->draft.record.flags |= KERNEL_FLAG_UNDECIDED;
+  if (place == PLACE_OUTSIDE) count_filtered();
+  return place != PLACE_OUTSIDE;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_sys_enter, struct pt_regs *regs, long id) {
+  u32 number = id;
+  struct call *call = bpf_map_lookup_elem(&calls, &number);
+  if (!call || call->shape == CALL_SHAPE_NONE) return 0;
+  struct settings *settings = settings_get();
+  if (!settings || !(settings->op_mask & call->op_mask)) return 0;
+  if (!task_is_wanted(settings) || task_is_compat()) return 0;
+  struct scratch *s = scratch_take();
+  if (!s) return 0;
+  arguments_read(s, regs);
+  operation_clear(s);
+  if (call_enter(s, call)) operation_remember(s, call, number);
+  scratch_release(s);
+  return 0;
+}
+
+// Size and mode after the call, if the inode still is the one that was described.
+static __always_inline void file_refresh(struct record *record, u64 inode_address) {
+  struct inode *inode = (struct inode *)inode_address;
+  if (!inode || BPF_CORE_READ(inode, i_ino) != record->inode || inode_device(inode) != record->device) return;
+  record->size = BPF_CORE_READ(inode, i_size);
+  record->mode = BPF_CORE_READ(inode, i_mode);
+}
+
+static __always_inline void record_set_result(struct record *record, struct operation *operation, u64 now, s64 result) {
+  record->time_ns = now;
+  record->duration_ns = now - operation->entry_ns;
+  if (result < 0) {
+    u32 error = -result;
+    record->error = error >= RESTART_FIRST && error <= RESTART_LAST ? EINTR : error;
+  }
+  record_set_task(record);
+}
+
+// An open: its file if it succeeded, its name if not.
+static __noinline u32 open_finish(struct scratch *s, struct operation *operation, struct call *call, s64 result) {
+  if (!s || !operation || !call) return 0;
+  struct record *record = &s->draft.record;
+  draft_clear(s);
+  if (result >= 0) {
+    u64 file = file_of(result);
+    if (!file_describe(file, 0)) return 0;
+    record->op = BPF_CORE_READ((struct file *)file, f_mode) & FMODE_CREATED ? KERNEL_OP_FILE_CREATE : KERNEL_OP_FILE_OPEN;
+    return 1;
+  }
+  if (call->shape == CALL_SHAPE_OPEN_BY_HANDLE) {
+    // Without a name, all that is known of a failure is the mount that the handle was for.
+    if (!file_describe(file_of(operation->arguments[0]), 0)) return 0;
+    record->flags |= KERNEL_FLAG_PATH_BY_NAME;
+    return 1;
+  }
+  struct names base = operation->base;
+  u32 length = operation->text_length;
+  u32 tid = bpf_get_current_pid_tgid();
+  if (operation->state & OPERATION_UNREAD) {
+    if (name_read(s, operation->arguments[call->path & 3]) == PLACE_UNREAD) return 0;
+    u32 dirfd = call->dir == CALL_ARGUMENT_NONE ? AT_FDCWD : operation->arguments[call->dir & 3];
+    if (!base_find(s, true, dirfd, &base)) return 0;
+  } else if (operation->state & OPERATION_LONG) {
+    struct long_text *text = bpf_map_lookup_elem(&long_texts, &tid);
+    if (!text) return 0;
+    bpf_probe_read_kernel(s->name, MASKED(length, PATH_LENGTH_MAX), text->text);
+  } else {
+    bpf_probe_read_kernel(s->name, MASKED(length, TEXT_SHORT_MASK), operation->text);
+  }
+  if (!(operation->state & OPERATION_UNREAD)) {
+    if (base.inode) return 0;
+    s->name[MASKED(length, PATH_LENGTH_MAX)] = 0;
+    s->name_length = length;
+  }
+  u32 place = name_place(base.dentry, base.mount, 0);
+  // A relative name in a directory outside: opening changes nothing, so a symbolic link that leads inside is not worth a flood of records.
+  if (place == PLACE_OUTSIDE || (place == PLACE_UNDECIDED && base.dentry && !s->walk_inside && !name_has_dots())) {
+    count_filtered();
+    return 0;
+  }
+  if (place == PLACE_UNDECIDED) record->flags |= KERNEL_FLAG_UNDECIDED;
+  record->op = KERNEL_OP_FILE_OPEN;
+  return 1;
+}
+
+// Hands over what was remembered: from the table of long texts if it is there.
+static __noinline u32 operation_submit(struct scratch *s, struct operation *operation) {
+  if (!s || !operation) return 0;
+  u32 tid = bpf_get_current_pid_tgid();
+  u32 length = operation->text_length;
+  if (operation->state & OPERATION_LONG) {
+    struct long_text *text = bpf_map_lookup_elem(&long_texts, &tid);
+    if (!text) return 0;
+    text->record = operation->record;
+    record_submit(&text->record, length, TEXT_LENGTH - 1);
+  } else {
+    record_submit(&operation->record, length, TEXT_SHORT_MASK);
+  }
+  return 0;
+}
+
+// One end of a transfer, built in the draft.
+static __noinline u32 transfer_submit(struct scratch *s, struct operation *operation, u32 second) {
+  if (!s || !operation) return 0;
+  u32 tid = bpf_get_current_pid_tgid();
+  struct record *record = &s->draft.record;
+  const char *text = operation->text;
+  if (operation->state & OPERATION_LONG) {
+    struct long_text *found = bpf_map_lookup_elem(&long_texts, &tid);
+    if (!found) return 0;
+    // The compiler would add the offset before the check, which the verifier refuses.
+    asm volatile("" : "+r"(found));
+    text = found->text;
+  }
+  *record = operation->record;
+  s->text_length = 0;
+  u32 first_length = MASKED(record->path_length, PATH_LENGTH_MAX);
+  if (second) {
+    text_append(s, text + first_length, record->path2_length);
+    record->op = KERNEL_OP_FILE_WRITE;
+    record->path_length = record->path2_length;
+    record->inode = operation->inode2_number;
+    record->device = operation->device2;
+    record->size = operation->size2;
+    record->mode = operation->mode2;
+    record->flags = 0;
+    if (operation->state & OPERATION_FLAGS2_TRUNCATED) record->flags |= KERNEL_FLAG_PATH_TRUNCATED;
+    if (operation->state & OPERATION_FLAGS2_DELETED) record->flags |= KERNEL_FLAG_PATH_DELETED;
+    file_refresh(record, operation->inode2);
+  } else {
+    text_append(s, text, record->path_length);
+    record->op = KERNEL_OP_FILE_READ;
+    file_refresh(record, operation->inode);
+  }
+  record->path2_length = 0;
+  record_submit(record, s->text_length, TEXT_LENGTH - 1);
+  return 0;
+}
+
+static __noinline u32 call_exit(struct scratch *s, struct operation *operation, struct call *call, u64 now, s64 result) {
+  if (!s || !operation || !call) return 0;
+  struct settings *settings = settings_get();
+  if (!settings) return 0;
+  u32 shape = call->shape;
+  if (shape == CALL_SHAPE_OPEN || shape == CALL_SHAPE_OPEN_BY_HANDLE) {
+    if (!open_finish(s, operation, call, result)) return 0;
+    struct record *record = &s->draft.record;
+    if (!(settings->op_mask >> (record->op & 31) & 1)) return 0;
+    record->variant = call->variant;
+    record->argument = operation->record.argument;
+    record_set_result(record, operation, now, result);
+    record_submit(record, s->text_length, TEXT_LENGTH - 1);
+    return 0;
+  }
+  if (shape == CALL_SHAPE_DUP && result < 0) return 0;
+  if (operation->state & OPERATION_UNREAD) {
+    // The exit's turn: the kernel has read the names itself in between, so they are resident now.
+    __builtin_memcpy(s->arguments, operation->arguments, sizeof(operation->arguments));
+    u32 place = names_describe(s, call);
+    if (place == PLACE_UNREAD || place == PLACE_OUTSIDE) return 0;
+    struct record *record = &s->draft.record;
+    if (place == PLACE_UNDECIDED) record->flags |= KERNEL_FLAG_UNDECIDED;
+    record->op = operation->record.op;
+    record->variant = operation->record.variant;
+    record->argument = operation->record.argument;
+    record->flags |= operation->record.flags;
+    record_set_result(record, operation, now, result);
+    record_submit(record, s->text_length, TEXT_LENGTH - 1);
+    return 0;
+  }
+  struct record *record = &operation->record;
+  record_set_result(record, operation, now, result);
+  if (call->options & CALL_OPTION_AMOUNT && result > 0) record->amount = result;
+  if (shape == CALL_SHAPE_TRANSFER) {
+    if (operation->state & OPERATION_READS && settings->op_mask >> KERNEL_OP_FILE_READ & 1) transfer_submit(s, operation, 0);
+    if (operation->state & OPERATION_WRITES && settings->op_mask >> KERNEL_OP_FILE_WRITE & 1) transfer_submit(s, operation, 1);
+    return 0;
+  }
+  if (!(settings->op_mask >> (record->op & 31) & 1)) return 0;
+  file_refresh(record, operation->inode);
+  return operation_submit(s, operation);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result) {
+  u64 now = bpf_ktime_get_ns();
+  u32 number = call_number(regs);
+  struct call *call = bpf_map_lookup_elem(&calls, &number);
+  if (!call || call->shape == CALL_SHAPE_NONE) return 0;
+  u32 tid = bpf_get_current_pid_tgid();
+  struct operation *operation = bpf_map_lookup_elem(&operations, &tid);
+  if (!operation) return 0;
+  if (operation->call == number) {
+    struct scratch *s = scratch_take();
+    if (s) {
+      call_exit(s, operation, call, now, result);
+      scratch_release(s);
+    }
+  }
+  if (operation->state & OPERATION_LONG) bpf_map_delete_elem(&long_texts, &tid);
+  bpf_map_delete_elem(&operations, &tid);
+  return 0;
+}
+
+static __always_inline bool pid_is_tracked(u32 pid) {
+  return bpf_map_lookup_elem(&tracked_pids, &pid) != 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child) {
+  struct settings *settings = settings_get();
+  if (!settings || !settings->follow_fork) return 0;
+  u32 pid = BPF_CORE_READ(child, tgid), one = 1;
+  u32 parent_pid = BPF_CORE_READ(parent, tgid);
+  if (pid != parent_pid && pid_is_tracked(parent_pid) && bpf_map_update_elem(&tracked_pids, &pid, &one, BPF_ANY)) {
+    COUNT(dropped_table_full);
+  }
+  return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task) {
+  struct settings *settings = settings_get();
+  if (!settings || !settings->follow_fork) return 0;
+  // The last thread: the number may be given to another process from here on.
+  if (BPF_CORE_READ(task, signal, live.counter) != 0) return 0;
+  u32 pid = BPF_CORE_READ(task, tgid);
+  bpf_map_delete_elem(&tracked_pids, &pid);
+  return 0;
+}
+
+// Run once by the loader for each watched root, with a descriptor of it: which inode and device the programs will see. stat(2) does not always
+// say the same (btrfs, overlayfs).
+struct resolve_arguments {
+  u64 inode;
+  u64 device;
+  u32 fd;
+  u32 mode;
+};
+
+SEC("syscall")
+int resolve(struct resolve_arguments *arguments) {
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+  u32 zero = 0;
+  struct machine *machine = bpf_map_lookup_elem(&machine_map, &zero);
+  if (!machine) return 1;
+  machine->root_dentry = (u64)BPF_CORE_READ(task, fs, root.dentry);
+  machine->root_mount = (u64)BPF_CORE_READ(task, fs, root.mnt);
+  struct file *file = (struct file *)file_of(arguments->fd);
+  if (!file) return 2;
+  struct inode *inode = BPF_CORE_READ(file, f_inode);
+  arguments->inode = BPF_CORE_READ(inode, i_ino);
+  arguments->device = inode_device(inode);
+  arguments->mode = BPF_CORE_READ(inode, i_mode);
+  return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,123 @@
+// The programs and maps in the kernel: opened, filled, loaded, attached; and taken away again without a trace.
+
+import { errnoName } from '../../arena/native.ts';
+import { CausewayError } from '../../base/errors.ts';
+import { type Handle, type Libbpf, loadLibbpf } from './libbpf.ts';
+import { readObject } from './object-file.ts';
+import { probeEbpf } from './probe.ts';
+
+const LOG_LENGTH = 1 << 20;
+/** Lines of the verifier's log that go into an error: it is the last ones that say why. */
+const LOG_LINES_MAX = 12;
+
+export const MAPS = {
+  ring: 'ring',
+  settings: 'settings_map',
+  counters: 'counters_map',
+  lanes: 'lanes',
+  calls: 'calls',
+  rootPaths: 'root_paths',
+  trackedPids: 'tracked_pids',
+  filtered: 'filtered_map',
+} as const;
+
+export type MapName = keyof typeof MAPS;
+
+export class Programs {
+  readonly libbpf: Libbpf;
+  private object: Handle;
+  private readonly links: Handle[] = [];
+  private readonly attached: string[] = [];
+
+  private constructor(libbpf: Libbpf, object: Handle) {
+    this.libbpf = libbpf;
+    this.object = object;
+  }
+
+  /** @throws CausewayError CAPABILITY_MISSING with all that is missing, or with the kernel's own words. */
+  static load(options: { ringCapacity: number; without: readonly string[] }): Programs {
+    const probe = probeEbpf();
+    if (!probe.ok)
+      throw new CausewayError('CAPABILITY_MISSING', `eBPF cannot be used here: ${probe.reasons.join('; ')}`);
+    const libbpf = loadLibbpf();
+    const log = Buffer.alloc(LOG_LENGTH);
+    const object = libbpf.open(readObject(), log);
+    if (object === null) throw refusal('open', -libbpf.errno(), log);
+    try {
+      for (const name of options.without) libbpf.setAutoload(libbpf.findProgram(object, name), false);
+      libbpf.setMaxEntries(libbpf.findMap(object, MAPS.ring), options.ringCapacity);
+      const status = libbpf.load(object);
+      if (status < 0) throw refusal('load', status, log);
+      return new Programs(libbpf, object);
+    } catch (error) {
+      libbpf.closeObject(object);
+      throw error;
+    }
+  }
+
+  mapFd(map: MapName): number {
+    return this.libbpf.mapFd(this.libbpf.findMap(this.object, MAPS[map]));
+  }
+
+  programFd(name: string): number {
+    return this.libbpf.programFd(this.libbpf.findProgram(this.object, name));
+  }
+
+  /** Names of the programs that run. */
+  get running(): readonly string[] {
+    return this.attached;
+  }
+
+  /** @throws CausewayError CAPABILITY_MISSING */
+  attach(name: string): void {
+    const link = this.libbpf.attach(this.libbpf.findProgram(this.object, name));
+    if (link === null) throw refusal(`attach ${name}`, -this.libbpf.errno(), Buffer.alloc(0));
+    this.links.push(link);
+    this.attached.push(name);
+  }
+
+  updateMap(map: MapName, key: number, value: Uint8Array): void {
+    const status = this.libbpf.updateElement(this.mapFd(map), keyBytes(key), value, 0n);
+    if (status < 0) throw new CausewayError('SYSTEM_CALL_FAILED', `map ${map}[${key}]: ${errnoName(-status)}`);
+  }
+
+  lookupMap(map: MapName, key: number, length: number): Buffer {
+    const value = Buffer.alloc(length);
+    const status = this.libbpf.lookupElement(this.mapFd(map), keyBytes(key), value);
+    if (status < 0) throw new CausewayError('SYSTEM_CALL_FAILED', `map ${map}[${key}]: ${errnoName(-status)}`);
+    return value;
+  }
+
+  /** Detaches first: a program must not run while what it writes to goes away. Idempotent. */
+  detach(): void {
+    for (const link of this.links.splice(0).reverse()) this.libbpf.destroyLink(link);
+    this.attached.length = 0;
+  }
+
+  close(): void {
+    this.detach();
+    if (this.object !== null) this.libbpf.closeObject(this.object);
+    this.object = null;
+  }
+}
+
+function keyBytes(key: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(key);
+  return bytes;
+}
+
+function refusal(step: string, status: number, log: Buffer): CausewayError {
+  const end = log.indexOf(0);
+  const lines = log
+    .toString('utf8', 0, end < 0 ? log.length : end)
+    .trimEnd()
+    .split('\n');
+  const words = lines.slice(-LOG_LINES_MAX).join('\n');
+  const reason = `${errnoName(-status)} (${-status})`;
+  return new CausewayError(
+    'CAPABILITY_MISSING',
+    `the kernel refuses the BPF programs: ${step}: ${reason}${words === '' ? '' : `\n${words}`}`,
+    { hint: 'causeway doctor says what this machine can do; --source inotify works without BPF' },
+  );
+}
