@@ -37,7 +37,7 @@ function countTests() {
 console.log('\n== summary');
 printTestSummary();
 let { passed, failed } = countTests();
-for (const step of ['lint', 'typecheck', 'bench']) {
+for (const step of ['generated', 'lint', 'typecheck', 'bench']) {
   const exitCode = exitCodeOf(step);
   console.log(`${step.padEnd(11)}${exitCode === 0 ? 'ok' : `failed, exit code ${exitCode}`}`);
   if (exitCode === 0) passed += 1;
