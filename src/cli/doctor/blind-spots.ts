@@ -1,47 +1,77 @@
 // What no source of events, or not every one, can see - said before somebody relies on it.
 
+import { readFileSync } from 'node:fs';
 import os from 'node:os';
+import { objectPath } from '../../source/ebpf/object-file.ts';
 import type { Check } from './check.ts';
 
+/** Sections of the BPF object that would cover a blind spot, by their names in it. */
+const MMAP_PROGRAM = 'tp_btf/writeback_dirty';
+const IO_URING_PROGRAM = 'tp_btf/io_uring';
+
 export function blindSpots(ebpf: boolean): Check[] {
-  return [
-    {
-      id: 'blind-mmap',
-      name: 'stores through mmap',
-      state: 'limited',
-      found: ebpf
-        ? 'seen once for each page that turns dirty, not for each store'
-        : 'not seen: inotify tells of write(2) and the like only',
-      enables: 'databases and linkers that write through memory mappings',
-      todo: '',
-    },
-    {
-      id: 'blind-io-uring',
-      name: 'operations through io_uring',
-      state: 'limited',
-      found: ebpf
-        ? 'seen when the kernel completes them, with the path where the kernel still knows it'
-        : 'seen as any other change by inotify, without who',
-      enables: 'programs that use io_uring for files (some databases, Node.js with UV_USE_IO_URING=1)',
-      todo: ebpf ? 'Where every operation must be seen: sysctl kernel.io_uring_disabled=2.' : '',
-    },
-    {
-      id: 'blind-compat',
-      name: '32-bit programs',
-      state: ebpf && os.arch() === 'x64' ? 'missing' : 'info',
-      found: ebpf
-        ? 'system calls of 32-bit programs (int 0x80) are not traced; 64-bit programs are not affected'
-        : 'no difference for inotify',
-      enables: 'old binaries',
-      todo: '',
-    },
-    {
-      id: 'blind-network',
-      name: 'network file systems',
-      state: 'info',
-      found: 'what another machine changes on NFS, SMB, or a host on a shared folder, happens outside of this kernel',
-      enables: 'shared folders',
-      todo: '',
-    },
-  ];
+  return [mmapSpot(ebpf), ioUringSpot(ebpf), compatSpot(ebpf), networkSpot()];
+}
+
+function mmapSpot(ebpf: boolean): Check {
+  const covered = ebpf && hasProgram(MMAP_PROGRAM);
+  return {
+    id: 'blind-mmap',
+    name: 'stores through mmap',
+    state: covered ? 'limited' : 'missing',
+    found: covered
+      ? 'seen once for each page that turns dirty, not for each store'
+      : 'not seen: they are no system call, and inotify does not tell of them',
+    enables: 'databases and linkers that write through shared mappings',
+    todo: covered ? '' : 'Their open, truncate, msync and close are seen with the source ebpf: --all shows them.',
+  };
+}
+
+function ioUringSpot(ebpf: boolean): Check {
+  const covered = !ebpf || hasProgram(IO_URING_PROGRAM);
+  return {
+    id: 'blind-io-uring',
+    name: 'operations through io_uring',
+    state: covered ? 'limited' : 'missing',
+    found: covered
+      ? ebpf
+        ? 'seen when the kernel completes them'
+        : 'inotify sees what they change, without who'
+      : 'not seen by the source ebpf: the kernel does them without a system call of their own',
+    enables: 'programs that use io_uring for files: some databases, Node.js with UV_USE_IO_URING=1',
+    todo: covered ? '' : 'Where every operation must be seen: sysctl kernel.io_uring_disabled=2, or --source inotify.',
+  };
+}
+
+function compatSpot(ebpf: boolean): Check {
+  const concerned = ebpf && (os.arch() === 'x64' || os.arch() === 'arm64');
+  return {
+    id: 'blind-compat',
+    name: '32-bit programs',
+    state: concerned ? 'missing' : 'info',
+    found: concerned
+      ? 'not seen by the source ebpf: their system calls have other numbers'
+      : 'inotify sees what they change, as of any program',
+    enables: 'old binaries, some games and installers',
+    todo: concerned ? 'Where they matter: --source inotify.' : '',
+  };
+}
+
+function networkSpot(): Check {
+  return {
+    id: 'blind-network',
+    name: 'network file systems',
+    state: 'info',
+    found: 'what another machine changes on NFS or SMB, or the host on a shared folder, happens outside of this kernel',
+    enables: 'shared folders',
+    todo: '',
+  };
+}
+
+function hasProgram(section: string): boolean {
+  try {
+    return readFileSync(objectPath()).includes(section);
+  } catch {
+    return false;
+  }
 }

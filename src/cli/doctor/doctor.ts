@@ -48,7 +48,6 @@ async function examine(): Promise<Section[]> {
         await attempt('kernel', 'Linux kernel', kernel.kernelCheck),
         await attempt('btf', 'BTF type information', kernel.btfCheck),
         await attempt('bpf-settings', 'BPF settings', kernel.bpfSettingsCheck),
-        await attempt('tracefs', 'tracepoints', kernel.tracefsCheck),
         await attempt('capabilities', 'privileges', kernel.capabilitiesCheck),
         await attempt('libbpf', 'libbpf', native.libbpfCheck),
         await attempt('memlock', 'locked memory', kernel.memlockCheck),

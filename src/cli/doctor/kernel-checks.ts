@@ -2,22 +2,17 @@
 
 import { accessSync, constants } from 'node:fs';
 import os from 'node:os';
+import { versionReason } from '../../source/ebpf/probe.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { atLeast, type Check, effectiveCapabilities, kernelVersion, readNumber, readText } from './check.ts';
 
 export function kernelCheck(release = os.release()): Check {
-  const version = kernelVersion(release);
-  const enables = 'the eBPF ring buffer (5.8)';
-  const base = { id: 'kernel', name: 'Linux kernel', enables };
+  const base = { id: 'kernel', name: 'Linux kernel', enables: 'eBPF programs of our size' };
   if (os.platform() !== 'linux')
     return { ...base, state: 'missing', found: os.platform(), todo: 'Sources of events exist for Linux only.' };
-  if (atLeast(version, 5, 8)) return { ...base, state: 'ok', found: `${release} ${os.arch()}`, todo: '' };
-  return {
-    ...base,
-    state: 'missing',
-    found: release,
-    todo: 'Use Linux 5.8 or newer for the source ebpf; inotify works on any.',
-  };
+  const reason = versionReason(release);
+  if (reason === undefined) return { ...base, state: 'ok', found: `${release} ${os.arch()}`, todo: '' };
+  return { ...base, state: 'missing', found: reason, todo: 'The source inotify works with any kernel.' };
 }
 
 export function btfCheck(file = '/sys/kernel/btf/vmlinux'): Check {
@@ -29,22 +24,6 @@ export function btfCheck(file = '/sys/kernel/btf/vmlinux'): Check {
     found: readable ? file : `${file} cannot be read`,
     enables: 'eBPF programs that fit this very kernel',
     todo: readable ? '' : 'Use a kernel built with CONFIG_DEBUG_INFO_BTF=y (all large distributions do).',
-  };
-}
-
-export function tracefsCheck(): Check {
-  const places = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'];
-  const place = places.find(
-    (candidate) => canRead(`${candidate}/events/raw_syscalls`) || canRead(`${candidate}/events/syscalls`),
-  );
-  const mounted = place !== undefined;
-  return {
-    id: 'tracefs',
-    name: 'tracepoints (tracefs)',
-    state: mounted ? 'ok' : 'limited',
-    found: mounted ? place : 'not mounted, or not readable for this user',
-    enables: 'looking up tracepoints by name; not needed by all programs',
-    todo: mounted ? '' : 'As root: mount -t tracefs tracefs /sys/kernel/tracing',
   };
 }
 

@@ -1,51 +1,61 @@
-// The sources themselves, tried as the engine would open them.
+// The sources themselves, tried as a user would: the engine is opened on a directory of its own, and must see the file that is made in it.
 
-import { closeSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { errnoName, loadNative } from '../../arena/native.ts';
+import { CausewayError, messageOf } from '../../base/errors.ts';
+import { Engine } from '../../engine/engine.ts';
+import { probeEbpf } from '../../source/ebpf/probe.ts';
+import { formatDuration } from '../format.ts';
 import type { Check } from './check.ts';
 
 export async function ebpfCheck(): Promise<Check> {
-  return { id: 'ebpf', name: 'source ebpf', state: 'missing', found: '', enables: '', todo: '' };
-}
-
-const IN_CREATE = 0x100;
-const IN_NONBLOCK_CLOEXEC = 0o2004000;
-
-/** Opens an instance and puts a watch on a directory of its own. */
-export function inotifySourceCheck(): Check {
   const base = {
-    id: 'inotify-source',
-    name: 'source inotify',
-    enables: 'watch without privileges: what changed, but not who',
+    id: 'ebpf',
+    name: 'source ebpf',
+    enables: 'watch: what changed, who did it, how long it took, what failed, what was read',
   };
-  const native = loadNative();
-  if (native === undefined) return { ...base, state: 'missing', found: 'koffi is missing', todo: 'See koffi above.' };
-  const fd = native.inotifyInit(IN_NONBLOCK_CLOEXEC);
-  if (fd < 0) {
-    const reason = errnoName(native.errno());
+  const { ok, reasons } = probeEbpf();
+  if (!ok)
     return {
       ...base,
       state: 'missing',
-      found: `inotify_init1: ${reason}`,
-      todo: 'As root: sysctl fs.inotify.max_user_instances=1024',
+      found: reasons.join('; '),
+      todo: 'See the lines above. Without it, inotify is used.',
     };
-  }
+  return { ...base, ...(await trySource('ebpf')) };
+}
+
+export async function inotifySourceCheck(): Promise<Check> {
+  const base = {
+    id: 'inotify-source',
+    name: 'source inotify',
+    enables: 'watch without privileges: what changed, but not who did it',
+  };
+  return { ...base, ...(await trySource('inotify')) };
+}
+
+async function trySource(source: 'ebpf' | 'inotify'): Promise<Pick<Check, 'state' | 'found' | 'todo'>> {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'causeway-doctor-'));
   try {
-    if (native.inotifyAddWatch(fd, directory, IN_CREATE) < 0) {
-      const reason = errnoName(native.errno());
-      return {
-        ...base,
-        state: 'missing',
-        found: `inotify_add_watch: ${reason}`,
-        todo: 'As root: sysctl fs.inotify.max_user_watches=524288',
-      };
-    }
-    return { ...base, state: 'ok', found: 'a directory could be watched', todo: '' };
+    const before = performance.now();
+    await using engine = await Engine.open({
+      paths: [directory],
+      source,
+      ringCapacity: 1 << 20,
+      filter: { includeSelf: true },
+    });
+    const openedMs = performance.now() - before;
+    writeFileSync(path.join(directory, 'probe'), 'probe');
+    await engine.sync();
+    const { delivered } = engine.stats().ingest;
+    const opened = `opened in ${formatDuration(openedMs * 1e6)}`;
+    if (delivered === 0n)
+      return { state: 'missing', found: `${opened}, but a file that was made was not seen`, todo: '' };
+    return { state: 'ok', found: `${opened}; saw a file being made`, todo: '' };
+  } catch (error) {
+    return { state: 'missing', found: messageOf(error), todo: error instanceof CausewayError ? error.hint : '' };
   } finally {
-    closeSync(fd);
     rmSync(directory, { recursive: true, force: true });
   }
 }
