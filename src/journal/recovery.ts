@@ -1,0 +1,284 @@
+// What is done with a journal that was not closed, before anybody appends to it again. Idempotent: killed in the middle, it starts over and ends the same.
+//
+// What a kill -9 can leave, and what comes of it:
+//   prepared   the last file was prepared and never used: removed
+//   tail       behind the last valid entry, claims that never committed: cut off, reported
+//   hole       a claim that never committed with valid entries behind it (another thread went on): padding that keeps its sequence, reported as a gap
+// A claim leaves either zeros (killed before the length word) or a negative length word. Anything else with valid entries behind it - a wrong checksum,
+// a length that cannot be - no kill can leave: that is damage, and recovery refuses (JOURNAL_CORRUPT) instead of cutting acknowledged entries.
+
+import * as E from '../../layout/entry.ts';
+import { SEGMENT_HEADER_LENGTH } from '../../layout/segment.ts';
+import { type Claim, GapFinder } from './gap-finder.ts';
+import { corruptAt as corrupt } from './corrupt.ts';
+import { crc32c } from './crc32c.ts';
+import { type FileLayer, writeAll } from './file-layer.ts';
+import { segmentPath } from './plan.ts';
+import { ReadBuffer } from './read-buffer.ts';
+import { decodeSegmentHeader, formatUuid, type SegmentHeader, segmentIndexOf, segmentName } from './segment.ts';
+
+export interface TornTail {
+  segment: number;
+  offset: number;
+  /** Bytes from the first that is not zero to the last that is not zero. */
+  bytes: number;
+  reason: string;
+}
+
+export interface Hole {
+  segment: number;
+  offset: number;
+  sequence: bigint;
+}
+
+export interface RecoveryReport {
+  /** The journal was closed the last time: nothing had to be looked at. */
+  wasClosed: boolean;
+  entriesChecked: number;
+  tornTail: TornTail | undefined;
+  holes: Hole[];
+  /** Files of segments that were prepared and never used. */
+  removed: string[];
+}
+
+export interface RecoveredJournal {
+  /** Index that the next segment gets, and sequence of the next entry. */
+  nextIndex: number;
+  nextSequence: bigint;
+  /** Lowest epoch that is higher than all that were used. */
+  nextEpoch: bigint;
+  uuid: Uint8Array | undefined;
+  report: RecoveryReport;
+}
+
+interface Segment {
+  index: number;
+  header: SegmentHeader;
+  size: number;
+}
+
+export interface RecoveryOptions {
+  directory: string;
+  files: FileLayer;
+  /** From the journal's own file; undefined when that is missing. */
+  uuid: Uint8Array | undefined;
+  wasClosed: boolean;
+}
+
+export class Recovery {
+  readonly #directory: string;
+  readonly #files: FileLayer;
+  #uuid: Uint8Array | undefined;
+  readonly #buffer = new ReadBuffer();
+  readonly #gap: GapFinder;
+  readonly #report: RecoveryReport;
+
+  constructor(options: RecoveryOptions) {
+    this.#directory = options.directory;
+    this.#files = options.files;
+    this.#uuid = options.uuid;
+    this.#gap = new GapFinder(options.files, this.#buffer);
+    this.#report = {
+      wasClosed: options.wasClosed,
+      entriesChecked: 0,
+      tornTail: undefined,
+      holes: [],
+      removed: [],
+    };
+  }
+
+  /** @throws CausewayError JOURNAL_CORRUPT or JOURNAL_INCOMPATIBLE, naming segment, offset and sequence. */
+  run(): RecoveredJournal {
+    const segments = this.#readHeaders();
+    const last = segments.at(-1);
+    if (last === undefined) {
+      return { nextIndex: 0, nextSequence: 1n, nextEpoch: 1n, uuid: this.#uuid, report: this.#report };
+    }
+    // Older epochs were recovered, flushed and cut when the last one began.
+    const first = this.#report.wasClosed
+      ? segments.length - 1
+      : segments.findIndex((segment) => segment.header.epoch === last.header.epoch);
+    let sequence = (segments[first] as Segment).header.firstSequence;
+    for (let at = first; at < segments.length; at++) {
+      sequence = this.#recoverSegment(segments[at] as Segment, segments[at + 1], sequence);
+    }
+    this.#files.syncDirectory(this.#directory);
+    return {
+      nextIndex: last.index + 1,
+      nextSequence: sequence,
+      nextEpoch: last.header.epoch + 1n,
+      uuid: this.#uuid,
+      report: this.#report,
+    };
+  }
+
+  /** Every segment in use, in order; files that were only prepared are removed. */
+  #readHeaders(): Segment[] {
+    const indexes = this.#files
+      .list(this.#directory)
+      .map(segmentIndexOf)
+      .filter((index) => index !== undefined)
+      .sort((a, b) => a - b);
+    const segments: Segment[] = [];
+    for (const [place, index] of indexes.entries()) {
+      const before = segments.at(-1);
+      if (before !== undefined && index !== before.index + 1) {
+        throw corrupt(index, 0, undefined, `segment ${segmentName(before.index + 1)} is missing`);
+      }
+      const segment = this.#readHeader(index, before, place === indexes.length - 1);
+      if (segment !== undefined) segments.push(segment);
+    }
+    return segments;
+  }
+
+  /** undefined when the file was removed. */
+  #readHeader(index: number, before: Segment | undefined, isLast: boolean): Segment | undefined {
+    const file = segmentPath(this.#directory, index);
+    const fd = this.#files.open(file, 'r+');
+    try {
+      const size = this.#files.size(fd);
+      const header = decodeSegmentHeader(this.#buffer.readHeader(this.#files, fd, 0));
+      const isUsed = typeof header !== 'string' && header.firstSequence !== 0n;
+      if (!isUsed && isLast && !this.#holdsEntries(fd, size)) {
+        this.#files.unlink(file);
+        this.#report.removed.push(segmentName(index));
+        return undefined;
+      }
+      if (typeof header === 'string') throw corrupt(index, 0, undefined, header);
+      this.#checkHeader(index, header, before);
+      return { index, header, size };
+    } finally {
+      this.#files.close(fd);
+    }
+  }
+
+  #holdsEntries(fd: number, size: number): boolean {
+    this.#buffer.fill(this.#files, fd, 0, SEGMENT_HEADER_LENGTH, size);
+    return this.#buffer.verified > 0;
+  }
+
+  #checkHeader(index: number, header: SegmentHeader, before: Segment | undefined): void {
+    this.#uuid ??= header.uuid;
+    if (!Buffer.from(header.uuid).equals(this.#uuid)) {
+      const found = formatUuid(header.uuid);
+      throw corrupt(index, 0, undefined, `it belongs to another journal: uuid=${found}, expected ${formatUuid(this.#uuid)}`);
+    }
+    if (header.index !== index) throw corrupt(index, 0, undefined, `misdirected: index=${header.index} in its header`);
+    if (header.firstSequence === 0n) throw corrupt(index, 0, undefined, 'its header says that it was never used');
+    if (before === undefined) return;
+    if (header.epoch < before.header.epoch) {
+      throw corrupt(index, 0, undefined, `misdirected: epoch=${header.epoch} behind epoch=${before.header.epoch}`);
+    }
+    if (header.firstSequence < before.header.firstSequence) {
+      const sequences = `firstSequence=${header.firstSequence} behind firstSequence=${before.header.firstSequence}`;
+      throw corrupt(index, 0, undefined, `misdirected: ${sequences}`);
+    }
+  }
+
+  /** Answers the sequence behind the segment's last entry. */
+  #recoverSegment(segment: Segment, next: Segment | undefined, expected: bigint): bigint {
+    const { index, header, size } = segment;
+    if (header.firstSequence !== expected) {
+      throw corrupt(index, 0, expected, `firstSequence=${header.firstSequence}, expected ${expected}`);
+    }
+    const fd = this.#files.open(segmentPath(this.#directory, index), 'r+');
+    try {
+      let sequence = expected;
+      let offset: number = SEGMENT_HEADER_LENGTH;
+      while (true) {
+        ({ offset, sequence } = this.#walk(fd, index, offset, size, sequence));
+        const gap = this.#gap.look({ fd, index, offset, size, expected: sequence, nextFirst: next?.header.firstSequence });
+        if (gap === undefined) {
+          this.#cut(fd, segment, offset);
+          break;
+        }
+        this.#closeHoles(fd, index, gap.claims, sequence);
+        offset = gap.end;
+        sequence = gap.sequence;
+        if (size - offset < E.ENTRY_HEADER_LENGTH) break;
+      }
+      this.#files.fdatasync(fd);
+      return sequence;
+    } finally {
+      this.#files.close(fd);
+    }
+  }
+
+  /** Goes over valid entries with the sequences that they must have. */
+  #walk(fd: number, index: number, from: number, size: number, expected: bigint): { offset: number; sequence: bigint } {
+    const buffer = this.#buffer;
+    let offset = from;
+    let sequence = expected;
+    while (true) {
+      buffer.fill(this.#files, fd, 0, offset, size);
+      if (buffer.verified === 0) return { offset, sequence };
+      for (let at = 0; at < buffer.verified; ) {
+        const found = buffer.decoder.sequence(buffer.address + at);
+        if (found === sequence) sequence += 1n;
+        else if (found !== 0n || buffer.decoder.kind(buffer.address + at) !== E.ENTRY_KIND_PADDING) {
+          throw corrupt(index, offset + at, sequence, `misdirected entry: sequence=${found}`);
+        }
+        this.#report.entriesChecked += 1;
+        at += (buffer.view.getInt32(buffer.address + at, true) + 7) & ~7;
+      }
+      offset += buffer.verified;
+    }
+  }
+
+  /** Turns claims that never committed into padding that keeps their sequences. */
+  #closeHoles(fd: number, index: number, claims: readonly Claim[], first: bigint): void {
+    let sequence = first;
+    for (const claim of claims) {
+      let offset = claim.offset;
+      for (let count = claim.count; count > 0; count--) {
+        const end = claim.offset + claim.length;
+        const length = count > 1 ? E.ENTRY_HEADER_LENGTH : paddingLength(end - offset);
+        this.#writePadding(fd, offset, length, sequence);
+        this.#report.holes.push({ segment: index, offset, sequence });
+        sequence += 1n;
+        offset += length;
+      }
+      // A claim of this length there cannot be, but several of zeros can lie side by side.
+      while (claim.count > 0 && offset < claim.offset + claim.length) {
+        const length = paddingLength(claim.offset + claim.length - offset);
+        this.#writePadding(fd, offset, length, 0n);
+        offset += length;
+      }
+    }
+  }
+
+  /**
+   * The length is written twice, negative before and positive behind the rest: killed in between, what is there is a claim like the ones that were there
+   * before, and recovery does it again.
+   */
+  #writePadding(fd: number, offset: number, length: number, sequence: bigint): void {
+    const bytes = new Uint8Array(E.ENTRY_HEADER_LENGTH);
+    const view = new DataView(bytes.buffer);
+    view.setInt32(E.ENTRY_LENGTH_OFFSET, -length, true);
+    view.setBigUint64(E.ENTRY_SEQUENCE_OFFSET, sequence, true);
+    view.setBigUint64(E.ENTRY_LAMPORT_OFFSET, sequence, true);
+    view.setBigInt64(E.ENTRY_TIME_NS_OFFSET, BigInt(Date.now()) * 1_000_000n, true);
+    view.setUint16(E.ENTRY_KIND_OFFSET, E.ENTRY_KIND_PADDING, true);
+    view.setUint32(E.ENTRY_CRC32C_OFFSET, crc32c(bytes, E.ENTRY_SEQUENCE_OFFSET, bytes.length), true);
+    writeAll(this.#files, fd, bytes.subarray(0, 4), offset);
+    writeAll(this.#files, fd, bytes.subarray(4), offset + 4);
+    view.setInt32(E.ENTRY_LENGTH_OFFSET, length, true);
+    writeAll(this.#files, fd, bytes.subarray(0, 4), offset);
+  }
+
+  /** The segment ends here: nothing valid is behind. */
+  #cut(fd: number, segment: Segment, offset: number): void {
+    const extent = this.#gap.extent(fd, offset, segment.size);
+    if (extent !== undefined) {
+      const reason = extent.length < 0 ? 'claimed, never committed' : 'not a whole, right entry';
+      this.#report.tornTail = { segment: segment.index, offset, bytes: extent.bytes, reason };
+    }
+    if (segment.size > offset) this.#files.truncate(fd, offset);
+  }
+}
+
+/** As much of `room` as one padding can fill without leaving less than a header behind it. */
+function paddingLength(room: number): number {
+  if (room <= E.ENTRY_LENGTH_MAX) return room;
+  return room - E.ENTRY_LENGTH_MAX >= E.ENTRY_HEADER_LENGTH ? E.ENTRY_LENGTH_MAX : E.ENTRY_LENGTH_MAX - E.ENTRY_HEADER_LENGTH;
+}
