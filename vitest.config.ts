@@ -8,7 +8,16 @@ if (process.env.CAUSEWAY_SEED === undefined) {
 }
 
 /** They trace, fill or kill the machine's shared things, or build the whole package: one file at a time, after the others. */
-const ALONE = ['test/source/ebpf/**', 'test/cli/**', 'test/bench/**', 'test/end-to-end/**', 'test/package.test.ts'];
+const ALONE = [
+  'test/source/ebpf/**',
+  'test/engine/**',
+  'test/cli/**',
+  'test/bench/**',
+  'test/end-to-end/**',
+  'test/scripts/setup.test.ts',
+  'test/examples.test.ts',
+  'test/package.test.ts',
+];
 
 const common = {
   environment: 'node' as const,
