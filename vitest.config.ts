@@ -7,17 +7,18 @@ if (process.env.CAUSEWAY_SEED === undefined) {
   console.error(`random tests: CAUSEWAY_SEED=${seed}`);
 }
 
-/** They trace, fill or kill the machine's shared things, or build the whole package: one file at a time, after the others. */
-const ALONE = [
-  'test/source/ebpf/**',
-  'test/engine/**',
-  'test/cli/**',
-  'test/bench/**',
-  'test/end-to-end/**',
+/** They trace, fill or kill things that the whole machine shares: one file at a time, after the others. */
+const MACHINE = [
+  'test/source/ebpf/**/*.test.ts',
+  'test/engine/**/*.test.ts',
+  'test/cli/**/*.test.ts',
+  'test/bench/**/*.test.ts',
+  'test/end-to-end/**/*.test.ts',
   'test/scripts/setup.test.ts',
   'test/examples.test.ts',
-  'test/package.test.ts',
 ];
+/** Slow, and of no use before the rest works: at the very end. */
+const PACKAGE = ['test/package.test.ts'];
 
 const common = {
   environment: 'node' as const,
@@ -39,21 +40,13 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ALONE,
+          exclude: [...MACHINE, ...PACKAGE],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
-      {
-        test: {
-          ...common,
-          name: 'machine',
-          include: ALONE.map((pattern) => (pattern.endsWith('.ts') ? pattern : `${pattern}/*.test.ts`)),
-          maxWorkers: 1,
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
-        },
-      },
+      { test: { ...common, name: 'machine', include: MACHINE, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      { test: { ...common, name: 'package', include: PACKAGE, maxWorkers: 1, sequence: { groupOrder: 2 } } },
     ],
   },
 });
