@@ -72,6 +72,8 @@ export const ENTRY_KIND_GAP = 2;
  */
 export const ENTRY_KIND_PADDING = 3;
 export const ENTRY_KIND_CHECKPOINT = 4;
+/** A claim that was given up by a worker that died; what it was for comes again under another sequence. Not shown; crc32c as of any entry. */
+export const ENTRY_KIND_VOID = 5;
 /** In the high byte of the subtype: which vocabulary `op` and `variant` are from (FORMATS.md section 2). */
 export const ENTRY_ORIGIN_EMIT = 0;
 export const ENTRY_ORIGIN_KERNEL = 1;

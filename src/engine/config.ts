@@ -79,7 +79,7 @@ export function engineConfigJsonSchema(): unknown {
  * @throws CausewayError CONFIG_INVALID naming field and value; PATH_MISSING or PATH_DENIED naming the path.
  */
 export function parseEngineOptions(options: EngineOptions): EngineConfig {
-  const { signal: _signal, ...data } = options;
+  const { signal: _signal, onNotice: _onNotice, ...data } = options;
   const result = engineConfigSchema.safeParse(data);
   if (!result.success) {
     const issues = result.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);

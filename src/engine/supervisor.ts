@@ -24,6 +24,8 @@ export interface SupervisedOptions<T> {
   data: () => object;
   /** Called on each start; resolves when the worker does its work. */
   begin: (control: RemoteControl<T>) => Promise<void>;
+  /** Ends a sleep of the worker, so that it sees the call that was just posted to it. */
+  wake?: () => void;
   /** Puts right what a dead worker left half done, before its replacement starts. */
   repair?: () => void;
   /** A worker died and was replaced. */
@@ -41,6 +43,9 @@ export class SupervisedWorker<T extends { stop(): unknown }> {
   #lastError: string | undefined;
   #failure: CausewayError | undefined;
   #isStopping = false;
+  #died: Promise<void> = Promise.resolve();
+  /** Settled when the current or next worker is up, or it was given up. */
+  #starting: Promise<void> = Promise.resolve();
 
   constructor(options: SupervisedOptions<T>) {
     this.#options = options;
@@ -50,11 +55,21 @@ export class SupervisedWorker<T extends { stop(): unknown }> {
     return { name: this.#options.name, restarts: this.#restarts, lastError: this.#lastError };
   }
 
-  /** The worker's control; throws what made it be given up. */
-  get control(): RemoteControl<T> {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#control === undefined) throw new CausewayError('WORKER_FAILED', `${this.#options.name} worker is not running`);
-    return this.#control;
+  /**
+   * Makes a control call. If the worker dies before it answers, the call is made again to its replacement.
+   * @throws what made the worker be given up.
+   */
+  async call<R>(invoke: (control: RemoteControl<T>) => Promise<R>): Promise<R> {
+    for (;;) {
+      await this.#starting;
+      if (this.#failure !== undefined) throw this.#failure;
+      const control = this.#control;
+      if (control === undefined) throw new CausewayError('WORKER_FAILED', `${this.#options.name} worker is not running`);
+      const answer = invoke(control).then((value) => ({ value }));
+      this.#options.wake?.();
+      const settled = await Promise.race([answer, this.#died]);
+      if (settled !== undefined) return settled.value;
+    }
   }
 
   /** The thread itself, for tests that end it. */
@@ -71,27 +86,32 @@ export class SupervisedWorker<T extends { stop(): unknown }> {
       resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128 },
     });
     this.#worker = worker;
-    let error: unknown;
+    let reason: unknown;
     worker.on('error', (thrown) => {
-      error = thrown;
+      reason = thrown;
     });
-    const died = new Promise<never>((_resolve, reject) => {
-      worker.on('exit', (code) => {
-        reject(error ?? new CausewayError('WORKER_FAILED', `${this.#options.name} worker ended, exit code ${code}`));
+    const exited = new Promise<void>((resolve) => {
+      worker.once('exit', (code) => {
+        reason ??= new CausewayError('WORKER_FAILED', `${this.#options.name} worker ended, exit code ${code}`);
+        resolve();
       });
     });
+    this.#died = exited;
     this.#control = wrapControl<T>(worker);
-    await Promise.race([this.#options.begin(this.#control), died]);
-    died.catch((reason: unknown) => this.#whenDead(reason));
+    const begun = this.#options.begin(this.#control).then(() => true);
+    if ((await Promise.race([begun, exited])) !== true) throw reason;
+    exited.then(() => this.#whenDead(reason));
   }
 
+  /** Lets the worker finish, then ends it. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     const worker = this.#worker;
     if (worker === undefined) return;
     if (this.#control !== undefined && this.#failure === undefined) {
-      const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-      await Promise.race([(this.#control as RemoteControl<{ stop(): void }>).stop(), ended]).catch(() => {});
+      const stopped = (this.#control as RemoteControl<{ stop(): void }>).stop();
+      this.#options.wake?.();
+      await Promise.race([stopped, this.#died]);
     }
     await worker.terminate();
     this.#worker = undefined;
@@ -118,7 +138,7 @@ export class SupervisedWorker<T extends { stop(): unknown }> {
       this.#giveUp(error, recent);
       return;
     }
-    this.start().then(
+    this.#starting = this.start().then(
       () => this.#options.onRestart?.(this.report),
       (error: unknown) => this.#whenDead(error),
     );

@@ -1,7 +1,7 @@
 // The engine's public types: what goes in and what comes out.
 
 import type { EventTypeName } from '../event/type-name.ts';
-import type { LatencyStats } from '../worker/control.ts';
+import type { LatencyStats } from '../worker/latency.ts';
 
 export type { LatencyStats };
 
@@ -112,6 +112,8 @@ export interface EngineOptions {
   /** Drop to this user once everything privileged is set up: name or uid. */
   user?: string | number;
   signal?: AbortSignal;
+  /** Told, in a sentence, what a person should know: a worker was replaced, the journal is full, ... */
+  onNotice?: (notice: string) => void;
 }
 
 export interface EmitOptions {
@@ -154,7 +156,9 @@ export interface EngineStats {
     durableSequence: bigint;
     segments: number;
     bytes: bigint;
-    state: 'open' | 'poisoned' | 'closed';
+    state: 'open' | 'full' | 'poisoned' | 'closed';
+    /** errno name behind full or poisoned. */
+    error: string | undefined;
   };
   workers: { name: string; restarts: number; lastError: string | undefined }[];
 }

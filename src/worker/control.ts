@@ -1,15 +1,8 @@
 // The control plane: what the engine's thread asks of its workers, through comlink, and what it gives them to start with. Events never go this way.
 
+import type { EventFilter } from '../engine/types.ts';
+import type { JournalPlan } from '../journal/plan.ts';
 import type { SourcePlan } from '../source/source.ts';
-
-/** Latencies in ns, from an HDR histogram with two significant digits; max is exact. */
-export interface LatencyStats {
-  count: number;
-  p50Ns: number;
-  p99Ns: number;
-  p999Ns: number;
-  maxNs: number;
-}
 
 export interface IngestData {
   memory: WebAssembly.Memory;
@@ -28,9 +21,13 @@ export interface IngestControl {
   sync(): Promise<void>;
   /** Resolves when the source has ended (a trace) and all of it is in the journal. Never for the others. */
   finished(): Promise<void>;
-  latency(): { all: LatencyStats; spinning: LatencyStats };
   /** Takes what is there, writes the last gaps, closes the source's reader. Nothing is drained afterwards. */
   stop(): Promise<void>;
+}
+
+export interface SyncData {
+  memory: WebAssembly.Memory;
+  journal: JournalPlan;
 }
 
 export interface SyncControl {
@@ -39,9 +36,22 @@ export interface SyncControl {
   stop(): Promise<void>;
 }
 
+export interface SubscriberData {
+  memory: WebAssembly.Memory;
+  journal: JournalPlan;
+  /** URL of the module whose default export is the handler; its export `close`, if there is one, is called at the end. */
+  module: string;
+  filter: EventFilter;
+  /** Last sequence that was claimed when the subscription was made. */
+  position: bigint;
+  /** 16 bytes that outlive the worker: u64 sequence behind the last finished batch, i32 1 + the reader's slot. */
+  progress: SharedArrayBuffer;
+  context: unknown;
+}
+
 export interface SubscriberControl {
-  start(): void;
-  /** Sequence up to which the handler has been given everything. */
-  position(): bigint;
+  /** Loads the handler and begins. */
+  start(): Promise<void>;
+  /** Handles what is in the journal now, then ends. */
   stop(): Promise<void>;
 }

@@ -1,7 +1,6 @@
 // The ingest agent: one turn of drain -> settle paths -> translate -> append (assembly/ingest.ts), without threads or waiting, so that a test can step it.
 
-import type { Histogram } from 'hdr-histogram-js';
-import { ARENA_REGION_SCRATCH } from '../../layout/arena.ts';
+import { ARENA_INGEST_OFFSET, ARENA_REGION_SCRATCH } from '../../layout/arena.ts';
 import {
   INGEST_CLOCK_OFFSET_NS_OFFSET,
   INGEST_SCRATCH_RECORD_ADDRESS_OFFSET,
@@ -12,7 +11,6 @@ import {
   INGEST_SCRATCH_SETTLED_OFFSET,
   INGEST_SCRATCH_STATUS_OFFSET,
 } from '../../layout/ingest.ts';
-import { ARENA_INGEST_OFFSET } from '../../layout/arena.ts';
 import { KERNEL_LANES_LENGTH } from '../../layout/kernel-control.ts';
 import { RING_STATE_POSITION_OFFSET } from '../../layout/ring.ts';
 import {
@@ -26,6 +24,7 @@ import type { Arena } from '../arena/arena.ts';
 import type { Wasm } from '../arena/wasm.ts';
 import { CausewayError } from '../base/errors.ts';
 import type { SourceLoss, SourcePlan, SourceReader } from '../source/source.ts';
+import type { LatencyRecorder } from './latency.ts';
 
 /** Records per batch: few enough that a batch is published within a tenth of a millisecond. */
 const BATCH_RECORDS_MAX = 512;
@@ -49,7 +48,7 @@ export interface IngestAgentOptions {
   reader: SourceReader;
   settler: RecordSettler;
   /** Latency of the records of a batch, ns. */
-  latency?: { all: Histogram; spinning: Histogram } | undefined;
+  latency: LatencyRecorder;
   /** CLOCK_REALTIME - CLOCK_MONOTONIC. */
   clockOffsetNs: bigint;
 }
@@ -169,13 +168,11 @@ export class IngestAgent {
 
   #recordLatency(): void {
     const { latency } = this.#options;
-    if (latency === undefined) return;
     const { view } = this.#arena;
     const count = view.getUint32(this.#scratch + INGEST_SCRATCH_SAMPLE_COUNT_OFFSET, true);
     for (let sample = 0; sample < count; sample++) {
       const ns = view.getUint32(this.#scratch + INGEST_SCRATCH_SAMPLES_OFFSET + sample * 4, true);
-      latency.all.recordValue(ns);
-      if (this.#isSpinning) latency.spinning.recordValue(ns);
+      latency.record(ns, this.#isSpinning);
     }
   }
 

@@ -1,16 +1,21 @@
 // The ingest worker's life: work, wait, answer control calls - and the barrier behind engine.sync().
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { build, type Histogram } from 'hdr-histogram-js';
-import { ARENA_LOG_OFFSET } from '../../layout/arena.ts';
-import { LOG_COMMIT_NOTIFY_OFFSET, LOG_SYNC_WANTED_SEQUENCE_OFFSET } from '../../layout/log.ts';
+import {
+  LOG_SYNC_WANTED_SEQUENCE_OFFSET,
+  LOG_WINDOW_CLAIM_OFFSET,
+  LOG_WINDOW_END_SEQUENCE_OFFSET,
+  LOG_WINDOW_FIRST_SEQUENCE_OFFSET,
+} from '../../layout/log.ts';
 import type { Arena } from '../arena/arena.ts';
 import { clockOffsetNs } from '../arena/native.ts';
 import type { Wasm } from '../arena/wasm.ts';
 import { AdaptiveIdle, type IdleStrategy, SpinIdle } from '../base/idle.ts';
+import { LogControl } from '../journal/log-control.ts';
 import type { SourceReader } from '../source/source.ts';
-import type { IngestControl, IngestData, LatencyStats } from './control.ts';
+import type { IngestControl, IngestData } from './control.ts';
 import type { IngestAgent } from './ingest-agent.ts';
+import type { LatencyRecorder } from './latency.ts';
 
 /** How long control calls may have to wait while there is work. */
 const BREATH_NS = 5_000_000n;
@@ -30,12 +35,12 @@ interface Barrier {
 }
 
 export class IngestLoop implements IngestControl {
-  readonly #arena: Arena;
+  readonly #log: LogControl;
   readonly #wasm: Wasm;
   readonly #data: IngestData;
   readonly #reader: SourceReader;
   readonly #agent: IngestAgent;
-  readonly #latency: { all: Histogram; spinning: Histogram };
+  readonly #latency: LatencyRecorder;
   readonly #idle: IdleStrategy;
   #barriers: Barrier[] = [];
   #clockOffset = clockOffsetNs();
@@ -53,11 +58,11 @@ export class IngestLoop implements IngestControl {
     data: IngestData;
     reader: SourceReader;
     agent: IngestAgent;
-    latency: { all: Histogram; spinning: Histogram };
+    latency: LatencyRecorder;
     /** The loop has died. */
     onFailure: (error: unknown) => void;
   }) {
-    this.#arena = options.arena;
+    this.#log = new LogControl(options.arena);
     this.#wasm = options.wasm;
     this.#data = options.data;
     this.#reader = options.reader;
@@ -82,10 +87,6 @@ export class IngestLoop implements IngestControl {
 
   finished(): Promise<void> {
     return this.#finished.promise;
-  }
-
-  latency(): { all: LatencyStats; spinning: LatencyStats } {
-    return { all: statsOf(this.#latency.all), spinning: statsOf(this.#latency.spinning) };
   }
 
   async stop(): Promise<void> {
@@ -122,6 +123,7 @@ export class IngestLoop implements IngestControl {
     const isReached = (barrier: Barrier) => barrier.mark !== undefined && this.#agent.position >= barrier.mark;
     if (!this.#barriers.some(isReached)) return;
     this.#agent.reconcile();
+    this.#latency.publish(process.hrtime.bigint(), true);
     for (const barrier of this.#barriers.filter(isReached)) barrier.resolve();
     this.#barriers = this.#barriers.filter((barrier) => !isReached(barrier));
   }
@@ -142,6 +144,7 @@ export class IngestLoop implements IngestControl {
     if (!this.#mustBreathe && now - this.#breathedNs < BREATH_NS) return;
     this.#mustBreathe = false;
     if (now - this.#clockCheckedNs >= CLOCK_CHECK_NS) this.#checkClock(now);
+    this.#latency.publish(now);
     await nextTurn();
     this.#breathedNs = process.hrtime.bigint();
   }
@@ -156,24 +159,16 @@ export class IngestLoop implements IngestControl {
     this.#agent.setClockOffset(measured);
   }
 
-  /** Everything claimed so far shall be durable: the sync worker flushes it in a group with whatever else waits. */
+  /** Everything that was appended so far shall be durable: the sync worker flushes it in a group with whatever else waits. */
   #requestFlush(): void {
-    const wanted = (ARENA_LOG_OFFSET + LOG_SYNC_WANTED_SEQUENCE_OFFSET) / 8;
-    // All ones: "whatever is committed when you look". The sync worker lowers it again.
-    Atomics.store(this.#arena.u64, wanted, 2n ** 64n - 1n);
+    const control = this.#log;
+    const window = control.windowOf(control.activeSegment);
+    const claim = control.loadLong(window + LOG_WINDOW_CLAIM_OFFSET);
+    const end = control.loadLong(window + LOG_WINDOW_END_SEQUENCE_OFFSET);
+    const next = end !== 0n ? end : control.loadLong(window + LOG_WINDOW_FIRST_SEQUENCE_OFFSET) + (claim >> 32n);
+    control.raiseLong(LOG_SYNC_WANTED_SEQUENCE_OFFSET, next - 1n);
     this.#wasm.journalSyncRequest();
-    void LOG_COMMIT_NOTIFY_OFFSET;
   }
-}
-
-export function newHistogram(): Histogram {
-  return build({ bitBucketSize: 32, autoResize: true, lowestDiscernibleValue: 1, highestTrackableValue: 2 ** 32, numberOfSignificantValueDigits: 2 });
-}
-
-function statsOf(histogram: Histogram): LatencyStats {
-  const count = histogram.totalCount;
-  const at = (percentile: number) => (count === 0 ? 0 : histogram.getValueAtPercentile(percentile));
-  return { count, p50Ns: at(50), p99Ns: at(99), p999Ns: at(99.9), maxNs: count === 0 ? 0 : histogram.maxValue };
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {

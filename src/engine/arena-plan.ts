@@ -1,0 +1,33 @@
+// Which regions the engine's arena has, and how large they are. Untouched pages cost nothing, so every region is there whatever the source.
+
+import {
+  ARENA_REGION_JOURNAL_WINDOW,
+  ARENA_REGION_KERNEL_CONTROL,
+  ARENA_REGION_KERNEL_WINDOW,
+  ARENA_REGION_RING,
+  ARENA_REGION_SCRATCH,
+} from '../../layout/arena.ts';
+import { INGEST_SCRATCH_LENGTH } from '../../layout/ingest.ts';
+import { KERNEL_COUNTERS_LENGTH, KERNEL_LANES_LENGTH, KERNEL_SETTINGS_LENGTH } from '../../layout/kernel-control.ts';
+import { LOG_WINDOWS } from '../../layout/log.ts';
+import { RING_DATA_OFFSET } from '../../layout/ring.ts';
+import type { RegionRequest } from '../arena/arena.ts';
+import { SCRATCH_INGEST, SCRATCH_LANES } from '../worker/ingest-agent.ts';
+
+export function engineRegions(options: { ringCapacity: number; segmentLength: number }): RegionRequest[] {
+  const { ringCapacity, segmentLength } = options;
+  const windows = Array.from({ length: LOG_WINDOWS }, (_, number) => ({
+    kind: ARENA_REGION_JOURNAL_WINDOW,
+    number,
+    length: segmentLength,
+  }));
+  return [
+    { kind: ARENA_REGION_SCRATCH, number: SCRATCH_INGEST, length: INGEST_SCRATCH_LENGTH },
+    { kind: ARENA_REGION_SCRATCH, number: SCRATCH_LANES, length: KERNEL_LANES_LENGTH },
+    { kind: ARENA_REGION_KERNEL_CONTROL, length: KERNEL_SETTINGS_LENGTH + KERNEL_COUNTERS_LENGTH + KERNEL_LANES_LENGTH },
+    { kind: ARENA_REGION_RING, length: RING_DATA_OFFSET + ringCapacity },
+    // The data of the kernel's ring is mapped twice in a row.
+    { kind: ARENA_REGION_KERNEL_WINDOW, length: RING_DATA_OFFSET + 2 * ringCapacity },
+    ...windows,
+  ];
+}

@@ -1,0 +1,21 @@
+// The package's public face.
+
+export { CausewayError, ERROR_CODES, type ErrorCode } from './base/errors.ts';
+export { engineConfigJsonSchema } from './engine/config.ts';
+export { Engine } from './engine/engine.ts';
+export type { QuarantinedRecord } from './engine/quarantine.ts';
+export type { Subscription } from './engine/subscription.ts';
+export type {
+  CaughtUp,
+  Durability,
+  EmitOptions,
+  EngineOptions,
+  EngineStats,
+  Event,
+  EventFilter,
+  Gap,
+  LatencyStats,
+  NewEvent,
+  StreamItem,
+} from './engine/types.ts';
+export { EVENT_TYPE_CODES, EVENT_TYPE_NAMES, type EventTypeName } from './event/type-name.ts';

@@ -1,0 +1,44 @@
+// The ingest worker: one thread that drains the source's ring into the journal.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { Arena } from '../arena/arena.ts';
+import { clockOffsetNs } from '../arena/native.ts';
+import { instantiate } from '../arena/wasm.ts';
+import { openSourceReader } from '../source/open.ts';
+import { PathResolver } from '../source/path-resolver.ts';
+import type { IngestData } from './control.ts';
+import { exposeControl } from './endpoint.ts';
+import { IngestAgent } from './ingest-agent.ts';
+import { IngestLoop } from './ingest-loop.ts';
+import { LatencyRecorder } from './latency.ts';
+
+const data = workerData as IngestData;
+const arena = Arena.attach(data.memory);
+const wasm = instantiate(arena);
+const reader = openSourceReader(arena, data.source);
+const latency = new LatencyRecorder(arena);
+const recordedOffset = data.source.details.clockOffsetNs;
+const agent = new IngestAgent({
+  arena,
+  wasm,
+  plan: data.source,
+  reader,
+  settler: new PathResolver(data.roots),
+  latency,
+  clockOffsetNs: typeof recordedOffset === 'bigint' ? recordedOffset : clockOffsetNs(),
+});
+const loop = new IngestLoop({
+  arena,
+  wasm,
+  data,
+  reader,
+  agent,
+  latency,
+  onFailure: (error) => {
+    // Thrown outside of any promise: it ends the thread, and the supervisor learns why.
+    setImmediate(() => {
+      throw error;
+    });
+  },
+});
+if (parentPort !== null) exposeControl(loop, parentPort);
