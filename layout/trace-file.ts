@@ -38,3 +38,5 @@ export const TRACE_FRAME_LOSS = 2;
 export const TRACE_FRAME_END = 3;
 export const TRACE_LOSS_LENGTH = 32;
 export const TRACE_END_LENGTH = 16;
+/** Longest data of a frame: a longer one is corrupt. */
+export const TRACE_FRAME_LENGTH_MAX = 65536;

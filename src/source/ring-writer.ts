@@ -2,7 +2,12 @@
 // a scan may find more at once than the ring holds, and the kernel's queue cannot be given back.
 
 import { ARENA_REGION_RING } from '../../layout/arena.ts';
-import { RING_DATA_OFFSET, RING_LOCAL_PRODUCER_STATE_OFFSET, RING_RECORD_HEADER_LENGTH } from '../../layout/ring.ts';
+import {
+  RING_CONSUMER_POSITION_OFFSET,
+  RING_DATA_OFFSET,
+  RING_LOCAL_PRODUCER_STATE_OFFSET,
+  RING_RECORD_HEADER_LENGTH,
+} from '../../layout/ring.ts';
 import { STATUS_FULL } from '../../layout/status.ts';
 import type { Arena } from '../arena/arena.ts';
 import { createRing, type RingPlace, SpscProducer } from '../arena/ring.ts';
@@ -95,6 +100,12 @@ export class RingWriter {
     if (count > 0) this.#producer.publish();
     this.#written = 0;
     return count;
+  }
+
+  /** The consumer has given the room of everything back that was ever written. */
+  get isDrained(): boolean {
+    const consumer = Atomics.load(this.#arena.u64, (this.#ring.address + RING_CONSUMER_POSITION_OFFSET) / 8);
+    return this.waitingCount === 0 && consumer === this.#producer.position;
   }
 
   /** Where the ring's position will be when all that waits has been written. */
