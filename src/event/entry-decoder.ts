@@ -85,6 +85,52 @@ export class EntryDecoder {
     }
   }
 
+  #locatedFrom = 0;
+  #locatedTo = 0;
+
+  /**
+   * Looks for a byte field (ENTRY_BIT_) of the entry; false if it is not there. The others below speak of what was found last.
+   * @throws CausewayError JOURNAL_CORRUPT when the entry's fields do not fit its length.
+   */
+  locate(at: number, length: number, bit: number): boolean {
+    const high = this.#view.getUint32(at + E.ENTRY_PRESENCE_OFFSET + 4, true);
+    if ((high & bitHigh(bit)) === 0) return false;
+    const end = at + length;
+    const low = this.#view.getUint32(at + E.ENTRY_PRESENCE_OFFSET, true);
+    let next = at + E.ENTRY_HEADER_LENGTH + numbersLength(low, high);
+    for (let other = BYTES_FIRST_HIGH; other <= bit - HIGH; other++) {
+      if ((high & (1 << other)) === 0) continue;
+      this.#locatedFrom = next + 4;
+      next = this.#locatedFrom + (this.#locatedFrom <= end ? this.#view.getUint32(next, true) : 0);
+      if (next > end) throw this.#misfit(at, end, next);
+    }
+    this.#locatedTo = next;
+    return true;
+  }
+
+  get locatedLength(): number {
+    return this.#locatedTo - this.#locatedFrom;
+  }
+
+  locatedText(): string {
+    return this.#bytes.utf8Slice(this.#locatedFrom, this.#locatedTo);
+  }
+
+  locatedByte(index: number): number {
+    return this.#bytes[this.#locatedFrom + index] as number;
+  }
+
+  /** At least as long as `prefix`, and begins with it. */
+  locatedStartsWith(prefix: Uint8Array): boolean {
+    const from = this.#locatedFrom;
+    return this.#bytes.compare(prefix, 0, prefix.length, from, from + prefix.length) === 0;
+  }
+
+  /** A copy of the entry's bytes. */
+  copy(at: number, length: number): Uint8Array {
+    return this.#copy(at, length);
+  }
+
   #event(at: number, end: number): Event {
     const view = this.#view;
     const low = view.getUint32(at + E.ENTRY_PRESENCE_OFFSET, true);
@@ -100,7 +146,7 @@ export class EntryDecoder {
       timeNs: view.getBigInt64(at + E.ENTRY_TIME_NS_OFFSET, true),
     } as Writable<Event>;
     let next = at + E.ENTRY_HEADER_LENGTH;
-    const bytesAt = next + 8 * ones(low & U64_BITS) + 4 * (ones(low & ~U64_BITS) + ones(high & HIGH_U32_BITS));
+    const bytesAt = next + numbersLength(low, high);
     if (bytesAt > end) throw this.#misfit(at, end, bytesAt);
     // Paths first: of all fields they are what people look at. They lie behind the numbers, so each byte field is walked over once.
     next = bytesAt;
@@ -163,8 +209,7 @@ export class EntryDecoder {
     const view = this.#view;
     const low = view.getUint32(at + E.ENTRY_PRESENCE_OFFSET, true);
     const high = view.getUint32(at + E.ENTRY_PRESENCE_OFFSET + 4, true);
-    const numbers = 8 * ones(low & U64_BITS) + 4 * (ones(low & ~U64_BITS) + ones(high & HIGH_U32_BITS));
-    const needed = at + E.ENTRY_HEADER_LENGTH + numbers;
+    const needed = at + E.ENTRY_HEADER_LENGTH + numbersLength(low, high);
     if (needed > end) throw this.#misfit(at, end, needed);
     const cause = (high & GAP_CAUSE) === 0 ? 0 : this.#u32(at, low, high, GAP_CAUSE);
     const gap: Writable<Gap> = {
@@ -195,7 +240,10 @@ export class EntryDecoder {
     const code = this.type(at);
     const name = eventTypeName(code);
     if (name === undefined) {
-      throw new CausewayError('JOURNAL_CORRUPT', `entry: sequence=${this.sequence(at)}, type=0x${code.toString(16)} is no event type`);
+      throw new CausewayError(
+        'JOURNAL_CORRUPT',
+        `entry: sequence=${this.sequence(at)}, type=0x${code.toString(16)} is no event type`,
+      );
     }
     return name;
   }
@@ -229,6 +277,11 @@ export class EntryDecoder {
       `entry: sequence=${this.sequence(at)}, length=${end - at}, its fields take ${needed - at}`,
     );
   }
+}
+
+/** Bytes of all u64 and u32 fields. */
+function numbersLength(low: number, high: number): number {
+  return 8 * ones(low & U64_BITS) + 4 * (ones(low & ~U64_BITS) + ones(high & HIGH_U32_BITS));
 }
 
 /** Number of bits that are set. */

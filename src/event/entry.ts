@@ -209,7 +209,10 @@ export function decodeEntry(source: Uint8Array): EntryFields {
 }
 
 function misfit(sequence: bigint, length: number, needed: number): CausewayError {
-  return new CausewayError('JOURNAL_CORRUPT', `entry: sequence=${sequence}, length=${length}, its fields take ${needed}`);
+  return new CausewayError(
+    'JOURNAL_CORRUPT',
+    `entry: sequence=${sequence}, length=${length}, its fields take ${needed}`,
+  );
 }
 
 /** What emit() was given, measured: what writeNewEvent needs to know before there is a place to write to. */
@@ -272,7 +275,13 @@ const SEQUENCE = E.ENTRY_SEQUENCE_OFFSET;
 const HIGH = 32;
 
 /** Writes a measured event at `at` of the arena, where journalReserve made room for it: all of it but length, crc32c, sequence and lamport. */
-export function writeNewEvent(measured: MeasuredEvent, timeNs: bigint, bytes: FastBuffer, view: DataView, at: number): void {
+export function writeNewEvent(
+  measured: MeasuredEvent,
+  timeNs: bigint,
+  bytes: FastBuffer,
+  view: DataView,
+  at: number,
+): void {
   const { event } = measured;
   view.setBigInt64(at + E.ENTRY_TIME_NS_OFFSET, timeNs, true);
   view.setUint16(at + E.ENTRY_KIND_OFFSET, E.ENTRY_KIND_EVENT, true);

@@ -10,6 +10,7 @@
 // append() returns the sequence. Whether an event whose whenDurable() rejects is kept is not known (FAULTS.md R5): after a failed flush nobody can say.
 // A journal without a directory keeps nothing: there, group and sync are as soon as process, and all of it goes with the process.
 
+import { ENTRY_SEQUENCE_OFFSET } from '../../layout/entry.ts';
 import * as L from '../../layout/log.ts';
 import {
   STATUS_CLOSED,
@@ -25,7 +26,7 @@ import type { Wasm } from '../arena/wasm-exports.ts';
 import { CausewayError } from '../base/errors.ts';
 import type { Durability, NewEvent } from '../engine/types.ts';
 import { errorName } from '../event/call-name.ts';
-import { measureNewEvent, writeNewEvent } from '../event/entry.ts';
+import { type MeasuredEvent, measureNewEvent, writeNewEvent } from '../event/entry.ts';
 import { type FastBuffer, fastBuffer } from '../event/fast-buffer.ts';
 import { LogControl } from './log-control.ts';
 import type { JournalPlan } from './plan.ts';
@@ -43,6 +44,8 @@ export interface AppenderOptions {
 const ROTATION_TIMEOUT_MS = 10_000;
 /** A wait is looked at again after this long, whatever happens: no lost wake-up can hang anybody. */
 const WAIT_MS_MAX = 500;
+/** Nobody is told when a segment becomes active: those that wait for one look. */
+const ROTATION_POLL_MS = 1;
 const CLOCK_REFRESH_NS = 1_000_000_000n;
 
 interface Pending {
@@ -82,13 +85,42 @@ export class Appender {
    */
   append(event: NewEvent, durability: Durability = 'process'): bigint {
     const measured = measureNewEvent(event);
-    const at = this.#reserve(measured.length);
-    writeNewEvent(measured, this.#nowNs(), this.#bytes, this.#arena.view, at);
-    const sequence = this.#arena.view.getBigUint64(at + 8, true);
-    this.#wasm.journalCommit(at);
-    this.#wasm.journalPublish();
+    let answer = this.#wasm.journalReserve(measured.length);
+    if (answer === STATUS_ROTATING) answer = this.#reserveLater(measured.length);
+    const sequence = this.#write(measured, answer);
     if (durability === 'group' || durability === 'sync') this.wantDurable(sequence);
     if (durability === 'sync') this.#waitSync(sequence);
+    return sequence;
+  }
+
+  /**
+   * Appends without ever blocking the thread: resolves with the sequence once the event is as durable as asked.
+   * @throws CausewayError as append() and whenDurable() do.
+   */
+  async appendDurable(event: NewEvent, durability: Durability = 'process'): Promise<bigint> {
+    const measured = measureNewEvent(event);
+    let answer = this.#wasm.journalReserve(measured.length);
+    const deadline = Date.now() + this.#rotationTimeoutMs;
+    while (answer === STATUS_ROTATING && Date.now() < deadline) {
+      this.#help?.();
+      const { activeSegment } = this.#control;
+      await this.#control.waitAsync(L.LOG_ACTIVE_SEGMENT_OFFSET, activeSegment, ROTATION_POLL_MS);
+      answer = this.#wasm.journalReserve(measured.length);
+    }
+    const sequence = this.#write(measured, answer);
+    await this.whenDurable(sequence, durability);
+    return sequence;
+  }
+
+  /** Fills in what journalReserve gave, or throws what it refused with. */
+  #write(measured: MeasuredEvent, answer: number): bigint {
+    if (answer < 0 && answer >= STATUS_TIMED_OUT) throw this.#errorOf(answer, measured.length);
+    const at = answer >>> 0;
+    const { view } = this.#arena;
+    writeNewEvent(measured, this.#nowNs(), this.#bytes, view, at);
+    const sequence = view.getBigUint64(at + ENTRY_SEQUENCE_OFFSET, true);
+    this.#wasm.journalCommit(at);
+    this.#wasm.journalPublish();
     return sequence;
   }
 
@@ -158,13 +190,6 @@ export class Appender {
     return state === L.LOG_STATE_CLOSED ? this.#errorOf(STATUS_CLOSED, 0) : undefined;
   }
 
-  #reserve(length: number): number {
-    let answer = this.#wasm.journalReserve(length);
-    if (answer === STATUS_ROTATING) answer = this.#reserveLater(length);
-    if (answer < 0 && answer >= STATUS_TIMED_OUT) throw this.#errorOf(answer, length);
-    return answer >>> 0;
-  }
-
   /** Waits for the sync worker to prepare the next segment. */
   #reserveLater(length: number): number {
     const deadline = Date.now() + this.#rotationTimeoutMs;
@@ -174,7 +199,7 @@ export class Appender {
       if (answer !== STATUS_ROTATING) return answer;
       if (this.#help === undefined) {
         const active = this.#control.activeSegment;
-        this.#control.wait(L.LOG_ACTIVE_SEGMENT_OFFSET, active, 1);
+        this.#control.wait(L.LOG_ACTIVE_SEGMENT_OFFSET, active, ROTATION_POLL_MS);
       }
     }
     return STATUS_ROTATING;
@@ -186,7 +211,10 @@ export class Appender {
     const why = errno === 0 ? '' : `: ${errorName(errno)}`;
     switch (status) {
       case STATUS_TOO_LONG:
-        return new CausewayError('RECORD_TOO_LONG', `event: length=${length}, segmentLength=${this.#plan.segmentLength}`);
+        return new CausewayError(
+          'RECORD_TOO_LONG',
+          `event: length=${length}, segmentLength=${this.#plan.segmentLength}`,
+        );
       case STATUS_POISONED:
         return new CausewayError('JOURNAL_POISONED', `${journal} takes nothing any more: a flush failed${why}`, {
           hint: 'Check the disk, then open the journal again: recovery reads what is really there.',

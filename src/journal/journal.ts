@@ -17,9 +17,9 @@ import type { Wasm } from '../arena/wasm-exports.ts';
 import { CausewayError, messageOf } from '../base/errors.ts';
 import { errorName } from '../event/call-name.ts';
 import { type FileLayer, NodeFileLayer } from './file-layer.ts';
+import { type JournalIdentity, readIdentity, writeIdentity } from './identity.ts';
 import { acquireLock, type JournalLock } from './lock.ts';
 import { LogControl } from './log-control.ts';
-import { type JournalIdentity, readIdentity, writeIdentity } from './identity.ts';
 import { type JournalPlan, segmentPath } from './plan.ts';
 import { type RecoveredJournal, Recovery, type RecoveryReport } from './recovery.ts';
 import { checkSegmentLength } from './segment.ts';
@@ -134,7 +134,9 @@ export class Journal {
     for (let number = 0; number < L.LOG_WINDOWS; number++) {
       const region = this.#arena.region(ARENA_REGION_JOURNAL_WINDOW, number);
       if (region.length < this.plan.segmentLength) {
-        throw new RangeError(`journal window ${number}: length=${region.length}, segmentLength=${this.plan.segmentLength}`);
+        throw new RangeError(
+          `journal window ${number}: length=${region.length}, segmentLength=${this.plan.segmentLength}`,
+        );
       }
       const window = L.LOG_WINDOW_OFFSET + number * L.LOG_WINDOW_LENGTH;
       control.store(window + L.LOG_WINDOW_ADDRESS_OFFSET, region.address);
@@ -145,7 +147,11 @@ export class Journal {
     control.store(cursor + L.LOG_CURSOR_SEGMENT_OFFSET, index);
     control.store(cursor + L.LOG_CURSOR_POSITION_OFFSET, SEGMENT_HEADER_LENGTH);
     // What was recovered has been flushed.
-    for (const word of [cursor + L.LOG_CURSOR_SEQUENCE_OFFSET, L.LOG_WRITTEN_SEQUENCE_OFFSET, L.LOG_DURABLE_SEQUENCE_OFFSET]) {
+    for (const word of [
+      cursor + L.LOG_CURSOR_SEQUENCE_OFFSET,
+      L.LOG_WRITTEN_SEQUENCE_OFFSET,
+      L.LOG_DURABLE_SEQUENCE_OFFSET,
+    ]) {
       control.storeLong(word, firstSequence - 1n);
     }
     control.storeLong(L.LOG_SYNC_WANTED_SEQUENCE_OFFSET, 0n);
@@ -164,9 +170,13 @@ export class Journal {
   #noRoom(): CausewayError {
     const error = errorName(this.#control.load(L.LOG_ERRNO_OFFSET));
     const where = this.plan.directory ?? os.tmpdir();
-    return new CausewayError('JOURNAL_FULL', `journal ${where}: no segment of ${this.plan.segmentLength} bytes: ${error}`, {
-      hint: 'Make room, or choose a smaller segmentLength.',
-    });
+    return new CausewayError(
+      'JOURNAL_FULL',
+      `journal ${where}: no segment of ${this.plan.segmentLength} bytes: ${error}`,
+      {
+        hint: 'Make room, or choose a smaller segmentLength.',
+      },
+    );
   }
 
   /** For this thread: what the sync worker does. */
@@ -274,7 +284,8 @@ export class Journal {
         control.wait(L.LOG_SYNC_NOTIFY_OFFSET, control.load(L.LOG_SYNC_NOTIFY_OFFSET), 1);
       }
       if (control.hasReaderInside(segment)) isEmpty = false;
-      else if (this.plan.mapped) this.#arena.unmap(control.load(window + L.LOG_WINDOW_ADDRESS_OFFSET), this.plan.segmentLength);
+      else if (this.plan.mapped)
+        this.#arena.unmap(control.load(window + L.LOG_WINDOW_ADDRESS_OFFSET), this.plan.segmentLength);
     }
     return isEmpty;
   }
@@ -311,7 +322,9 @@ function makeDirectory(directory: string): void {
     const made = fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
     if (made !== undefined) new NodeFileLayer(undefined).syncDirectory(path.dirname(made));
   } catch (error) {
-    throw new CausewayError('PATH_DENIED', `journal ${directory} cannot be made: ${messageOf(error)}`, { cause: error });
+    throw new CausewayError('PATH_DENIED', `journal ${directory} cannot be made: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -319,7 +332,8 @@ function recover(directory: string, files: FileLayer): RecoveredJournal {
   const identity: JournalIdentity | undefined = readIdentity(directory);
   const wasClosed = identity?.closed ?? false;
   const recovered = new Recovery({ directory, files, uuid: identity?.uuid, wasClosed }).run();
-  const epoch = identity === undefined || identity.epoch < recovered.nextEpoch ? recovered.nextEpoch : identity.epoch + 1n;
+  const epoch =
+    identity === undefined || identity.epoch < recovered.nextEpoch ? recovered.nextEpoch : identity.epoch + 1n;
   return { ...recovered, nextEpoch: epoch };
 }
 

@@ -9,10 +9,10 @@
 
 import * as E from '../../layout/entry.ts';
 import { SEGMENT_HEADER_LENGTH } from '../../layout/segment.ts';
-import { type Claim, GapFinder } from './gap-finder.ts';
 import { corruptAt as corrupt } from './corrupt.ts';
 import { crc32c } from './crc32c.ts';
 import { type FileLayer, writeAll } from './file-layer.ts';
+import { type Claim, GapFinder } from './gap-finder.ts';
 import { segmentPath } from './plan.ts';
 import { ReadBuffer } from './read-buffer.ts';
 import { decodeSegmentHeader, formatUuid, type SegmentHeader, segmentIndexOf, segmentName } from './segment.ts';
@@ -161,7 +161,12 @@ export class Recovery {
     this.#uuid ??= header.uuid;
     if (!Buffer.from(header.uuid).equals(this.#uuid)) {
       const found = formatUuid(header.uuid);
-      throw corrupt(index, 0, undefined, `it belongs to another journal: uuid=${found}, expected ${formatUuid(this.#uuid)}`);
+      throw corrupt(
+        index,
+        0,
+        undefined,
+        `it belongs to another journal: uuid=${found}, expected ${formatUuid(this.#uuid)}`,
+      );
     }
     if (header.index !== index) throw corrupt(index, 0, undefined, `misdirected: index=${header.index} in its header`);
     if (header.firstSequence === 0n) throw corrupt(index, 0, undefined, 'its header says that it was never used');
@@ -187,7 +192,14 @@ export class Recovery {
       let offset: number = SEGMENT_HEADER_LENGTH;
       while (true) {
         ({ offset, sequence } = this.#walk(fd, index, offset, size, sequence));
-        const gap = this.#gap.look({ fd, index, offset, size, expected: sequence, nextFirst: next?.header.firstSequence });
+        const gap = this.#gap.look({
+          fd,
+          index,
+          offset,
+          size,
+          expected: sequence,
+          nextFirst: next?.header.firstSequence,
+        });
         if (gap === undefined) {
           this.#cut(fd, segment, offset);
           break;
@@ -280,5 +292,7 @@ export class Recovery {
 /** As much of `room` as one padding can fill without leaving less than a header behind it. */
 function paddingLength(room: number): number {
   if (room <= E.ENTRY_LENGTH_MAX) return room;
-  return room - E.ENTRY_LENGTH_MAX >= E.ENTRY_HEADER_LENGTH ? E.ENTRY_LENGTH_MAX : E.ENTRY_LENGTH_MAX - E.ENTRY_HEADER_LENGTH;
+  return room - E.ENTRY_LENGTH_MAX >= E.ENTRY_HEADER_LENGTH
+    ? E.ENTRY_LENGTH_MAX
+    : E.ENTRY_LENGTH_MAX - E.ENTRY_HEADER_LENGTH;
 }

@@ -35,7 +35,13 @@ export function segmentIndexOf(name: string): number | undefined {
 
 /** @throws CausewayError CONFIG_INVALID, with the limits. */
 export function checkSegmentLength(length: number): void {
-  if (Number.isInteger(length) && length % PAGE_LENGTH === 0 && length >= SEGMENT_LENGTH_MIN && length <= SEGMENT_LENGTH_MAX) return;
+  if (
+    Number.isInteger(length) &&
+    length % PAGE_LENGTH === 0 &&
+    length >= SEGMENT_LENGTH_MIN &&
+    length <= SEGMENT_LENGTH_MAX
+  )
+    return;
   throw new CausewayError(
     'CONFIG_INVALID',
     `segmentLength=${length} is not a multiple of ${PAGE_LENGTH} from ${SEGMENT_LENGTH_MIN} to ${SEGMENT_LENGTH_MAX}`,
@@ -72,7 +78,8 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | string {
   const version = view.getUint16(S.SEGMENT_VERSION_OFFSET, true);
   if (version !== S.SEGMENT_VERSION) return `version=${version}, expected ${S.SEGMENT_VERSION}`;
   const headerLength = view.getUint16(S.SEGMENT_HEADER_LENGTH_OFFSET, true);
-  if (headerLength !== S.SEGMENT_HEADER_LENGTH) return `headerLength=${headerLength}, expected ${S.SEGMENT_HEADER_LENGTH}`;
+  if (headerLength !== S.SEGMENT_HEADER_LENGTH)
+    return `headerLength=${headerLength}, expected ${S.SEGMENT_HEADER_LENGTH}`;
   for (let at: number = S.SEGMENT_RESERVED_OFFSET; at < S.SEGMENT_HEADER_LENGTH; at++) {
     if (bytes[at] !== 0) return `byte ${at} of the header is not zero`;
   }

@@ -11,9 +11,9 @@
 //   2. A reader stores its slot, then looks at the pair: EMPTY or another segment sends it to the file.
 //   One of the two sees the other's store, because both use sequentially consistent atomics.
 
+import { ARENA_LOG_OFFSET } from '../../layout/arena.ts';
 import * as L from '../../layout/log.ts';
 import { SEGMENT_HEADER_LENGTH } from '../../layout/segment.ts';
-import { ARENA_LOG_OFFSET } from '../../layout/arena.ts';
 import type { Arena } from '../arena/arena.ts';
 import type { Wasm } from '../arena/wasm-exports.ts';
 import { errnoOf, type FileLayer, NodeFileLayer, writeAll } from './file-layer.ts';
@@ -247,7 +247,11 @@ export class JournalSync {
   #writeCommitted(): number {
     const control = this.#control;
     if (this.#now() < this.#retryAtMs) return 0;
-    const end = { segment: this.#committedSegment, position: this.#committedPosition, sequence: this.committedSequence };
+    const end = {
+      segment: this.#committedSegment,
+      position: this.#committedPosition,
+      sequence: this.committedSequence,
+    };
     let segment = control.load(L.LOG_WRITTEN_SEGMENT_OFFSET);
     let position = control.load(L.LOG_WRITTEN_POSITION_OFFSET);
     let count = 0;

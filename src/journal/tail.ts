@@ -222,7 +222,8 @@ export class JournalTail {
   }
 
   #readFile(max: number, visit: Visit): number {
-    const buffer = (this.#buffer ??= new ReadBuffer());
+    this.#buffer ??= new ReadBuffer();
+    const buffer = this.#buffer;
     this.#openFile();
     let count = 0;
     let skip = Number(this.#skip);
@@ -348,7 +349,8 @@ export class JournalTail {
   #firstSequenceOf(segment: number): bigint {
     const first = this.#control.windowFirstSequence(segment);
     if (this.#control.isOpen(segment) && first !== 0n) return first;
-    const buffer = (this.#buffer ??= new ReadBuffer());
+    this.#buffer ??= new ReadBuffer();
+    const buffer = this.#buffer;
     const { directory } = this.#plan;
     const fd = directory === undefined ? this.#plan.fd : this.#files.open(segmentPath(directory, segment), 'r');
     try {

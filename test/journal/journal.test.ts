@@ -8,7 +8,9 @@ describe('journal', () => {
   it('gives sequences 1, 2, 3 and shows the events to a reader as they were appended', () => {
     const bench = openBench(undefined);
     expect(bench.appender.append({ type: 'fs.write', path: '/a', pid: 7 })).toBe(1n);
-    expect(bench.appender.append({ type: 'fs.rename', path: '/a', path2: '/b', payload: Buffer.from([1, 2, 3]) })).toBe(2n);
+    expect(bench.appender.append({ type: 'fs.rename', path: '/a', path2: '/b', payload: Buffer.from([1, 2, 3]) })).toBe(
+      2n,
+    );
     const events = readAllOf(bench.tail('start'));
     expect(events).toMatchObject([
       { type: 'fs.write', sequence: 1n, lamport: 1n, path: '/a', pid: 7 },

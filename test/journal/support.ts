@@ -38,13 +38,22 @@ export function makeArena(segmentLength = SEGMENT_LENGTH): { arena: Arena; wasm:
   return { arena, wasm };
 }
 
-export function openBench(directory: string | undefined, options: { segmentLength?: number; files?: FileLayer } = {}): Bench {
+export function openBench(
+  directory: string | undefined,
+  options: { segmentLength?: number; files?: FileLayer } = {},
+): Bench {
   const segmentLength = options.segmentLength ?? SEGMENT_LENGTH;
   const { arena, wasm } = makeArena(segmentLength);
   const files = options.files === undefined ? {} : { files: options.files };
   const journal = Journal.open({ arena, wasm, directory, segmentLength, ...files });
   const sync = journal.sync();
-  const appender = new Appender({ arena, wasm, plan: journal.plan, help: () => sync.doWork(), rotationTimeoutMs: 2000 });
+  const appender = new Appender({
+    arena,
+    wasm,
+    plan: journal.plan,
+    help: () => sync.doWork(),
+    rotationTimeoutMs: 2000,
+  });
   const tails: JournalTail[] = [];
   return {
     arena,
