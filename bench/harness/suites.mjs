@@ -13,6 +13,7 @@ const FILES = [
   '../digest/crc32c.mjs',
   '../translate/kernel.mjs',
   '../translate/lossless.mjs',
+  '../journal/append-process.mjs',
   '../kernel/latency.mjs',
 ];
 

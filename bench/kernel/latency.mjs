@@ -10,9 +10,10 @@ import fs from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { Worker } from 'node:worker_threads';
 import { buildNative } from '../harness/build.mjs';
+import { withDirectory } from '../harness/directory.mjs';
 import { load, loadLayout } from '../harness/engine.mjs';
 import { alternate, CannotRun, summarize } from '../harness/measure.mjs';
-import { requireRoot, runStorm, WATCHER_CPU, withDirectory } from './storm.mjs';
+import { requireRoot, runStorm, WATCHER_CPU } from './storm.mjs';
 
 const RING_CAPACITY = 4 * 2 ** 20;
 const CYCLES = 60_000;

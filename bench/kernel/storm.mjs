@@ -3,8 +3,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { buildNative } from '../harness/build.mjs';
 import { CannotRun } from '../harness/measure.mjs';
@@ -32,14 +30,4 @@ export async function runStorm(directory, { cycles = 0, seconds = 60, pauseNs = 
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
   if (code !== 0) throw new Error(`storm: exit code ${code}`);
   return JSON.parse(output);
-}
-
-/** A directory that is gone afterwards. @template T @param {(directory: string) => Promise<T>} use */
-export async function withDirectory(use) {
-  const directory = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'causeway-bench-')));
-  try {
-    return await use(directory);
-  } finally {
-    fs.rmSync(directory, { recursive: true, force: true });
-  }
 }
