@@ -24,37 +24,37 @@
 #define EINTR 4
 
 static __always_inline bool task_is_compat(void) {
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-  struct thread_info___x86 *x86 = (void *)&task->thread_info;
-  if (bpf_core_field_exists(x86->status)) return BPF_CORE_READ(x86, status) & TS_COMPAT_X86;
-  return BPF_CORE_READ(task, thread_info.flags) & TIF_32BIT_ARM64;
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct task_struct___x86 *x86 = (void *)task;
+  if (bpf_core_field_exists(x86->thread_info.status)) return x86->thread_info.status & TS_COMPAT_X86;
+  return task->thread_info.flags & TIF_32BIT_ARM64;
 }
 
 static __always_inline void arguments_read(struct scratch *s, struct pt_regs *regs) {
   struct pt_regs___x86 *x86 = (void *)regs;
   struct pt_regs___arm64 *arm64 = (void *)regs;
   if (bpf_core_field_exists(x86->orig_ax)) {
-    s->arguments[0] = BPF_CORE_READ(x86, di);
-    s->arguments[1] = BPF_CORE_READ(x86, si);
-    s->arguments[2] = BPF_CORE_READ(x86, dx);
-    s->arguments[3] = BPF_CORE_READ(x86, r10);
-    s->arguments[4] = BPF_CORE_READ(x86, r8);
-    s->arguments[5] = BPF_CORE_READ(x86, r9);
+    s->arguments[0] = x86->di;
+    s->arguments[1] = x86->si;
+    s->arguments[2] = x86->dx;
+    s->arguments[3] = x86->r10;
+    s->arguments[4] = x86->r8;
+    s->arguments[5] = x86->r9;
   } else {
-    s->arguments[0] = BPF_CORE_READ(arm64, regs[0]);
-    s->arguments[1] = BPF_CORE_READ(arm64, regs[1]);
-    s->arguments[2] = BPF_CORE_READ(arm64, regs[2]);
-    s->arguments[3] = BPF_CORE_READ(arm64, regs[3]);
-    s->arguments[4] = BPF_CORE_READ(arm64, regs[4]);
-    s->arguments[5] = BPF_CORE_READ(arm64, regs[5]);
+    s->arguments[0] = arm64->regs[0];
+    s->arguments[1] = arm64->regs[1];
+    s->arguments[2] = arm64->regs[2];
+    s->arguments[3] = arm64->regs[3];
+    s->arguments[4] = arm64->regs[4];
+    s->arguments[5] = arm64->regs[5];
   }
 }
 
 static __always_inline u32 call_number(struct pt_regs *regs) {
   struct pt_regs___x86 *x86 = (void *)regs;
   struct pt_regs___arm64 *arm64 = (void *)regs;
-  if (bpf_core_field_exists(x86->orig_ax)) return BPF_CORE_READ(x86, orig_ax);
-  return BPF_CORE_READ(arm64, syscallno);
+  if (bpf_core_field_exists(x86->orig_ax)) return x86->orig_ax;
+  return arm64->syscallno;
 }
 
 static __always_inline u64 argument(struct scratch *s, u8 index) {
@@ -67,42 +67,50 @@ static __always_inline bool task_is_wanted(const struct settings *settings) {
   return settings->pid_count == 0 || bpf_map_lookup_elem(&tracked_pids, &pid);
 }
 
-// Puts path and identity of an open file into the draft, as its first or second. False when the file is not ours to report.
-GLOBAL int file_describe(u64 file_address, u32 second) {
+// Puts path and identity of scratch.file into the draft, as its first or second. 0 when the file is not ours to report.
+GLOBAL int file_describe(u32 second) {
   struct scratch *s = scratch_get();
-  if (!s || !file_address) return 0;
-  struct file *file = (struct file *)file_address;
-  struct record *record = &s->draft.record;
-  struct inode *inode = BPF_CORE_READ(file, f_inode);
-  u32 mode = BPF_CORE_READ(inode, i_mode);
+  if (!s || !s->file) return 0;
+  struct file *file = AT(file, s->file);
+  struct inode *inode = GET(file, f_inode);
+  u32 mode = GET(inode, i_mode);
   if (!mode_is_ours(mode)) return 0;
-  path_walk((u64)BPF_CORE_READ(file, f_path.dentry), (u64)BPF_CORE_READ(file, f_path.mnt), 0);
-  if (!s->walk_inside) {
+  s->from.dentry = (u64)GET(file, f_path.dentry);
+  s->from.mount = (u64)GET(file, f_path.mnt);
+  if (!path_is_inside()) {
     count_filtered();
     return 0;
   }
+  path_build(0);
   text_append_walk(s);
+  struct record *record = &s->draft.record;
   struct operation *operation = &s->operation;
+  u32 flags = s->walk_flags;
   if (second) {
     record->path2_length = walk_length(s);
     operation->inode2 = (u64)inode;
-    operation->inode2_number = BPF_CORE_READ(inode, i_ino);
+    operation->inode2_number = GET(inode, i_ino);
     operation->device2 = inode_device(inode);
-    operation->size2 = BPF_CORE_READ(inode, i_size);
+    operation->size2 = GET(inode, i_size);
     operation->mode2 = mode;
-    if (s->walk_flags & KERNEL_FLAG_PATH_TRUNCATED) operation->state |= OPERATION_FLAGS2_TRUNCATED;
-    if (s->walk_flags & KERNEL_FLAG_PATH_DELETED) operation->state |= OPERATION_FLAGS2_DELETED;
+    if (flags & KERNEL_FLAG_PATH_TRUNCATED) operation->state |= OPERATION_FLAGS2_TRUNCATED;
+    if (flags & KERNEL_FLAG_PATH_DELETED) operation->state |= OPERATION_FLAGS2_DELETED;
     return 1;
   }
   record->path_length = walk_length(s);
-  record->flags |= s->walk_flags;
-  if ((mode & S_IFMT) == S_IFDIR) record->flags |= KERNEL_FLAG_DIRECTORY;
+  if ((mode & S_IFMT) == S_IFDIR) flags |= KERNEL_FLAG_DIRECTORY;
+  record->flags |= flags;
   operation->inode = (u64)inode;
-  record->inode = BPF_CORE_READ(inode, i_ino);
+  record->inode = GET(inode, i_ino);
   record->device = inode_device(inode);
-  record->size = BPF_CORE_READ(inode, i_size);
+  record->size = GET(inode, i_size);
   record->mode = mode;
   return 1;
+}
+
+// Puts the file of a descriptor into the draft.
+static __always_inline bool fd_describe(struct scratch *s, u32 fd, u32 second) {
+  return file_of(s, fd) && file_describe(second);
 }
 
 // Puts one name of the call into the draft.
@@ -114,13 +122,12 @@ GLOBAL int name_describe(u32 dir, u32 path, u32 which) {
   u64 pointer = argument(s, path);
   u32 status = name_read(s, pointer);
   if (status == PLACE_UNREAD && !(empty_allowed && pointer == 0)) return PLACE_UNREAD;
+  bool has_dir = dir != CALL_ARGUMENT_NONE;
   u32 dirfd = argument(s, dir);
-  if (s->name_length == 0 && empty_allowed && dir != CALL_ARGUMENT_NONE && (s32)dirfd != AT_FDCWD) {
-    return file_describe(file_of(dirfd), second) ? PLACE_INSIDE : PLACE_OUTSIDE;
+  if (s->name_length == 0 && empty_allowed && has_dir && (s32)dirfd != AT_FDCWD) {
+    return fd_describe(s, dirfd, second) ? PLACE_INSIDE : PLACE_OUTSIDE;
   }
-  struct names base;
-  if (!base_find(s, dir != CALL_ARGUMENT_NONE, dirfd, &base)) return PLACE_OUTSIDE;
-  return name_place(base.dentry, base.mount, second);
+  return base_find(s, has_dir, dirfd) ? name_place(second) : PLACE_OUTSIDE;
 }
 
 static __always_inline u32 places_join(u32 first, u32 second) {
@@ -193,18 +200,25 @@ static __always_inline void argument_describe(struct scratch *s, struct call *ca
   }
 }
 
+static __always_inline struct operation *operation_get(u64 flags) {
+  return bpf_task_storage_get(&operations, bpf_get_current_task_btf(), 0, flags);
+}
+
 // Remembers the draft until the exit.
-static __noinline void operation_remember(struct scratch *s, struct call *call, u32 number) {
-  if (!s || !call) return;
-  struct operation *operation = &s->operation;
-  u32 tid = bpf_get_current_pid_tgid();
+static __always_inline void operation_remember(struct scratch *s, struct call *call, u32 number) {
+  struct operation *operation = operation_get(BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (!operation) {
+    COUNT(dropped_table_full);
+    return;
+  }
   u32 length = s->text_length;
-  operation->record = s->draft.record;
+  s->operation.record = s->draft.record;
   argument_describe(s, call);
-  operation->call = number;
-  operation->text_length = length;
+  __builtin_memcpy(operation, &s->operation, __builtin_offsetof(struct operation, text));
   __builtin_memcpy(operation->arguments, s->arguments, sizeof(operation->arguments));
+  operation->text_length = length;
   if (length > TEXT_SHORT_MASK) {
+    u32 tid = bpf_get_current_pid_tgid();
     operation->state |= OPERATION_LONG;
     if (bpf_map_update_elem(&long_texts, &tid, &s->draft, BPF_ANY)) {
       COUNT(dropped_table_full);
@@ -214,10 +228,7 @@ static __noinline void operation_remember(struct scratch *s, struct call *call, 
     bpf_probe_read_kernel(operation->text, MASKED(length, TEXT_SHORT_MASK), s->draft.text);
   }
   operation->entry_ns = bpf_ktime_get_ns();
-  if (bpf_map_update_elem(&operations, &tid, operation, BPF_ANY)) {
-    if (operation->state & OPERATION_LONG) bpf_map_delete_elem(&long_texts, &tid);
-    COUNT(dropped_table_full);
-  }
+  operation->call = number + 1;
 }
 
 static __always_inline void operation_clear(struct scratch *s) {
@@ -226,8 +237,7 @@ static __always_inline void operation_clear(struct scratch *s) {
 }
 
 // A name that an open failed with is wanted; one that it succeeded with is not, the file is there then.
-static __noinline u32 open_prepare(struct scratch *s, struct call *call) {
-  if (!s || !call) return 0;
+static __always_inline bool open_prepare(struct scratch *s, struct call *call) {
   struct operation *operation = &s->operation;
   if (call->options & CALL_OPTION_OPEN_HOW) {
     u64 flags = 0;
@@ -236,11 +246,12 @@ static __noinline u32 open_prepare(struct scratch *s, struct call *call) {
   }
   if (name_read(s, argument(s, call->path)) == PLACE_UNREAD) {
     operation->state |= OPERATION_UNREAD;
-    return 1;
+    return true;
   }
-  if (!base_find(s, call->dir != CALL_ARGUMENT_NONE, argument(s, call->dir), &operation->base)) operation->base.inode = 1;
+  if (!base_find(s, call->dir != CALL_ARGUMENT_NONE, argument(s, call->dir))) operation->state |= OPERATION_NO_BASE;
+  operation->base = s->from;
   text_append(s, s->name, s->name_length);
-  return 1;
+  return true;
 }
 
 struct vma_file {
@@ -248,7 +259,7 @@ struct vma_file {
 };
 
 static long vma_step(struct task_struct *task, struct vm_area_struct *vma, struct vma_file *found) {
-  found->file = (u64)BPF_CORE_READ(vma, vm_file);
+  found->file = (u64)GET(vma, vm_file);
   return 0;
 }
 
@@ -264,10 +275,8 @@ static long range_step(u32 index, struct range *r) {
   struct scratch *s = r->scratch;
   u32 fd = r->first + index;
   if (fd > r->last || fd < r->first) return 1;
-  u64 file = file_of(fd);
-  if (!file) return 0;
   draft_clear(s);
-  if (!file_describe(file, 0)) return 0;
+  if (!fd_describe(s, fd, 0)) return 0;
   struct record *record = &s->draft.record;
   record->op = KERNEL_OP_FILE_CLOSE;
   record->variant = KERNEL_VARIANT_CLOSE_RANGE;
@@ -281,7 +290,7 @@ static __noinline u32 close_range(struct scratch *s) {
   if (!s) return 0;
   u32 first = s->arguments[0], last = s->arguments[1], flags = s->arguments[2];
   if (first > last || flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || flags & CLOSE_RANGE_CLOEXEC) return 0;
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+  struct task_struct *task = bpf_get_current_task_btf();
   u32 fds = BPF_CORE_READ(task, files, fdt, max_fds);
   if (last >= fds) last = fds - 1;
   struct range r = {.scratch = s, .now = bpf_ktime_get_ns(), .first = first, .last = last};
@@ -294,24 +303,25 @@ static __always_inline bool call_enter(struct scratch *s, struct call *call) {
   struct operation *operation = &s->operation;
   u32 shape = call->shape;
   if (shape == CALL_SHAPE_FD || shape == CALL_SHAPE_CLOSE) {
-    return file_describe(file_of(argument(s, call->dir)), 0);
+    return fd_describe(s, argument(s, call->dir), 0);
   }
   if (shape == CALL_SHAPE_OPEN) return open_prepare(s, call);
   if (shape == CALL_SHAPE_OPEN_BY_HANDLE || shape == CALL_SHAPE_SYNC) return true;
   if (shape == CALL_SHAPE_CLOSE_RANGE) return close_range(s);
   if (shape == CALL_SHAPE_DUP) {
     u32 ends = argument(s, call->dir), becomes = argument(s, call->dir2);
-    return ends != becomes && file_of(becomes) && file_describe(file_of(ends), 0);
+    return ends != becomes && file_of(s, becomes) && fd_describe(s, ends, 0);
   }
   if (shape == CALL_SHAPE_TRANSFER) {
-    if (file_describe(file_of(argument(s, call->dir)), 0)) operation->state |= OPERATION_READS;
-    if (file_describe(file_of(argument(s, call->dir2)), 1)) operation->state |= OPERATION_WRITES;
+    if (fd_describe(s, argument(s, call->dir), 0)) operation->state |= OPERATION_READS;
+    if (fd_describe(s, argument(s, call->dir2), 1)) operation->state |= OPERATION_WRITES;
     return operation->state != 0;
   }
   if (shape == CALL_SHAPE_MSYNC) {
     struct vma_file found = {};
     bpf_find_vma(bpf_get_current_task_btf(), argument(s, call->dir), vma_step, &found, 0);
-    return file_describe(found.file, 0);
+    s->file = found.file;
+    return file_describe(0);
   }
   u32 place = names_describe(s, call);
   if (place == PLACE_UNREAD) operation->state |= OPERATION_UNREAD;
@@ -339,10 +349,10 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long id) {
 
 // Size and mode after the call, if the inode still is the one that was described.
 static __always_inline void file_refresh(struct record *record, u64 inode_address) {
-  struct inode *inode = (struct inode *)inode_address;
-  if (!inode || BPF_CORE_READ(inode, i_ino) != record->inode || inode_device(inode) != record->device) return;
-  record->size = BPF_CORE_READ(inode, i_size);
-  record->mode = BPF_CORE_READ(inode, i_mode);
+  struct inode *inode = AT(inode, inode_address);
+  if (!inode_address || GET(inode, i_ino) != record->inode || inode_device(inode) != record->device) return;
+  record->size = GET(inode, i_size);
+  record->mode = GET(inode, i_mode);
 }
 
 static __always_inline void record_set_result(struct record *record, struct operation *operation, u64 now, s64 result) {
@@ -361,39 +371,39 @@ static __noinline u32 open_finish(struct scratch *s, struct operation *operation
   struct record *record = &s->draft.record;
   draft_clear(s);
   if (result >= 0) {
-    u64 file = file_of(result);
-    if (!file_describe(file, 0)) return 0;
-    record->op = BPF_CORE_READ((struct file *)file, f_mode) & FMODE_CREATED ? KERNEL_OP_FILE_CREATE : KERNEL_OP_FILE_OPEN;
+    if (!fd_describe(s, result, 0)) return 0;
+    struct file *file = AT(file, s->file);
+    record->op = GET(file, f_mode) & FMODE_CREATED ? KERNEL_OP_FILE_CREATE : KERNEL_OP_FILE_OPEN;
     return 1;
   }
   if (call->shape == CALL_SHAPE_OPEN_BY_HANDLE) {
     // Without a name, all that is known of a failure is the mount that the handle was for.
-    if (!file_describe(file_of(operation->arguments[0]), 0)) return 0;
+    if (!fd_describe(s, operation->arguments[0], 0)) return 0;
     record->flags |= KERNEL_FLAG_PATH_BY_NAME;
     return 1;
   }
-  struct names base = operation->base;
+  if (operation->state & OPERATION_NO_BASE) return 0;
   u32 length = operation->text_length;
-  u32 tid = bpf_get_current_pid_tgid();
   if (operation->state & OPERATION_UNREAD) {
     if (name_read(s, operation->arguments[call->path & 3]) == PLACE_UNREAD) return 0;
     u32 dirfd = call->dir == CALL_ARGUMENT_NONE ? AT_FDCWD : operation->arguments[call->dir & 3];
-    if (!base_find(s, true, dirfd, &base)) return 0;
-  } else if (operation->state & OPERATION_LONG) {
-    struct long_text *text = bpf_map_lookup_elem(&long_texts, &tid);
-    if (!text) return 0;
-    bpf_probe_read_kernel(s->name, MASKED(length, PATH_LENGTH_MAX), text->text);
+    if (!base_find(s, true, dirfd)) return 0;
   } else {
-    bpf_probe_read_kernel(s->name, MASKED(length, TEXT_SHORT_MASK), operation->text);
-  }
-  if (!(operation->state & OPERATION_UNREAD)) {
-    if (base.inode) return 0;
+    if (operation->state & OPERATION_LONG) {
+      u32 tid = bpf_get_current_pid_tgid();
+      struct long_text *text = bpf_map_lookup_elem(&long_texts, &tid);
+      if (!text) return 0;
+      bpf_probe_read_kernel(s->name, MASKED(length, PATH_LENGTH_MAX), text->text);
+    } else {
+      bpf_probe_read_kernel(s->name, MASKED(length, TEXT_SHORT_MASK), operation->text);
+    }
     s->name[MASKED(length, PATH_LENGTH_MAX)] = 0;
     s->name_length = length;
+    s->from = operation->base;
   }
-  u32 place = name_place(base.dentry, base.mount, 0);
+  u32 place = name_place(0);
   // A relative name in a directory outside: opening changes nothing, so a symbolic link that leads inside is not worth a flood of records.
-  if (place == PLACE_OUTSIDE || (place == PLACE_UNDECIDED && base.dentry && !s->walk_inside && !name_has_dots())) {
+  if (place == PLACE_OUTSIDE || (place == PLACE_UNDECIDED && s->from.dentry && !s->walk_inside && !name_has_dots())) {
     count_filtered();
     return 0;
   }
@@ -506,18 +516,20 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result) {
   u32 number = call_number(regs);
   struct call *call = bpf_map_lookup_elem(&calls, &number);
   if (!call || call->shape == CALL_SHAPE_NONE) return 0;
-  u32 tid = bpf_get_current_pid_tgid();
-  struct operation *operation = bpf_map_lookup_elem(&operations, &tid);
-  if (!operation) return 0;
-  if (operation->call == number) {
+  struct operation *operation = operation_get(0);
+  if (!operation || operation->call == 0) return 0;
+  if (operation->call == number + 1) {
     struct scratch *s = scratch_take();
     if (s) {
       call_exit(s, operation, call, now, result);
       scratch_release(s);
     }
   }
-  if (operation->state & OPERATION_LONG) bpf_map_delete_elem(&long_texts, &tid);
-  bpf_map_delete_elem(&operations, &tid);
+  operation->call = 0;
+  if (operation->state & OPERATION_LONG) {
+    u32 tid = bpf_get_current_pid_tgid();
+    bpf_map_delete_elem(&long_texts, &tid);
+  }
   return 0;
 }
 
@@ -559,18 +571,19 @@ struct resolve_arguments {
 
 SEC("syscall")
 int resolve(struct resolve_arguments *arguments) {
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+  struct task_struct *task = bpf_get_current_task_btf();
   u32 zero = 0;
   struct machine *machine = bpf_map_lookup_elem(&machine_map, &zero);
   if (!machine) return 1;
   machine->root_dentry = (u64)BPF_CORE_READ(task, fs, root.dentry);
   machine->root_mount = (u64)BPF_CORE_READ(task, fs, root.mnt);
-  struct file *file = (struct file *)file_of(arguments->fd);
+  struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+  if (arguments->fd >= BPF_CORE_READ(table, max_fds)) return 2;
+  struct file *file = (struct file *)pointer_at((u64)BPF_CORE_READ(table, fd) + arguments->fd * sizeof(u64));
   if (!file) return 2;
-  struct inode *inode = BPF_CORE_READ(file, f_inode);
-  arguments->inode = BPF_CORE_READ(inode, i_ino);
-  arguments->device = inode_device(inode);
-  arguments->mode = BPF_CORE_READ(inode, i_mode);
+  arguments->inode = BPF_CORE_READ(file, f_inode, i_ino);
+  arguments->device = device_encode(BPF_CORE_READ(file, f_inode, i_sb, s_dev));
+  arguments->mode = BPF_CORE_READ(file, f_inode, i_mode);
   return 0;
 }
 

@@ -29,10 +29,12 @@ enum bpf_map_type {
   BPF_MAP_TYPE_ARRAY = 2,
   BPF_MAP_TYPE_PERCPU_ARRAY = 6,
   BPF_MAP_TYPE_RINGBUF = 27,
+  BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 enum {
   BPF_ANY = 0,
-  BPF_NOEXIST = 1,
+  BPF_F_NO_PREALLOC = 1,
+  BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
   BPF_F_MMAPABLE = 1 << 10,
   BPF_RB_NO_WAKEUP = 1,
   BPF_RB_FORCE_WAKEUP = 2,
@@ -141,11 +143,6 @@ struct thread_info {
   unsigned long flags;
 };
 
-// x86 only: TS_COMPAT of the call that is running.
-struct thread_info___x86 {
-  u32 status;
-};
-
 struct signal_struct {
   atomic_t live;
 };
@@ -157,6 +154,13 @@ struct task_struct {
   struct files_struct *files;
   struct fs_struct *fs;
   struct signal_struct *signal;
+};
+
+// x86 only: TS_COMPAT of the call that is running.
+struct task_struct___x86 {
+  struct {
+    u32 status;
+  } thread_info;
 };
 
 struct vm_area_struct {

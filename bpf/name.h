@@ -23,13 +23,6 @@ struct machine {
 };
 ARRAY(machine_map, struct machine, 1, 0);
 
-struct words {
-  struct scratch *scratch;
-  struct root_path *root;
-  u32 length;
-  u32 found;
-};
-
 // Bytes of a word that lie before the end.
 static __always_inline u64 word_mask(u32 left) {
   return left >= WORD_LENGTH ? ~0ull : (1ull << (left * 8)) - 1;
@@ -39,38 +32,24 @@ static __always_inline u64 zero_bytes(u64 word) {
   return (word - 0x0101010101010101ull) & ~word & 0x8080808080808080ull;
 }
 
-// Two dots in a row somewhere in the name. More than `..` itself is found (`a..b`): then user space decides, and nothing is wrong.
-static long dots_step(u32 index, struct words *w) {
-  u32 at = index * WORD_LENGTH;
-  if (at >= w->length) return 1;
-  const char *name = w->scratch->name;
-  u32 left = w->length - at;
-  const char *word = name + MASKED(at, PAGE_LENGTH - 1);
+// Two dots in a row in the eight bytes of the name from `at` on (and the byte behind them).
+GLOBAL int word_has_dots(u32 at) {
+  struct scratch *s = scratch_get();
+  if (!s || at >= s->name_length) return 0;
+  u32 left = s->name_length - at;
+  const char *word = s->name + MASKED(at, PAGE_LENGTH - 1);
   u64 here = *(const u64 *)word & word_mask(left);
   u64 next = *(const u64 *)(word + 1) & word_mask(left - 1);
-  if (zero_bytes(here ^ DOTS) & zero_bytes(next ^ DOTS)) {
-    w->found = 1;
-    return 1;
-  }
-  return 0;
+  return (zero_bytes(here ^ DOTS) & zero_bytes(next ^ DOTS)) != 0;
 }
 
+// Two dots in a row somewhere in the name. More than `..` itself is found (`a..b`): then user space decides, and nothing is wrong.
 GLOBAL int name_has_dots(void) {
   struct scratch *s = scratch_get();
   if (!s) return 0;
-  struct words w = {.scratch = s, .length = s->name_length};
-  bpf_loop(PAGE_LENGTH / WORD_LENGTH, dots_step, &w, 0);
-  return w.found;
-}
-
-static long differ_step(u32 index, struct words *w) {
-  u32 at = index * WORD_LENGTH;
-  if (at >= w->length) return 1;
-  u32 place = MASKED(at, PAGE_LENGTH - WORD_LENGTH);
-  u64 differ = *(const u64 *)(w->scratch->name + place) ^ *(const u64 *)(w->root->text + place);
-  if (differ & word_mask(w->length - at)) {
-    w->found = 1;
-    return 1;
+  for (u32 at = 0; at < PAGE_LENGTH; at += WORD_LENGTH) {
+    if (at >= s->name_length) break;
+    if (word_has_dots(at)) return 1;
   }
   return 0;
 }
@@ -78,40 +57,45 @@ static long differ_step(u32 index, struct words *w) {
 #define RELATION_IN_ROOT 1
 #define RELATION_ABOVE_ROOT 2
 
-struct relation {
-  struct scratch *scratch;
-  u32 count;
-  u32 found;
-};
-
-static long relation_step(u32 index, struct relation *r) {
-  struct scratch *s = r->scratch;
-  if (index >= r->count) return 1;
+// Whether the eight bytes from `at` on differ between the name and a root's path, in the first `length` bytes.
+GLOBAL int word_differs(u32 index, u32 at, u32 length) {
+  struct scratch *s = scratch_get();
   struct root_path *root = bpf_map_lookup_elem(&root_paths, &index);
-  if (!root) return 1;
+  if (!s || !root || at >= length) return 0;
+  u32 place = MASKED(at, PAGE_LENGTH - WORD_LENGTH);
+  u64 differ = *(const u64 *)(s->name + place) ^ *(const u64 *)(root->text + place);
+  return (differ & word_mask(length - at)) != 0;
+}
+
+// How scratch.name lies to one root: equal as far as the shorter one goes, and the shorter one ends where a component of the longer one does.
+GLOBAL int name_relation_to(u32 index) {
+  struct scratch *s = scratch_get();
+  struct root_path *root = bpf_map_lookup_elem(&root_paths, &index);
+  if (!s || !root) return 0;
   u32 name_length = s->name_length, root_length = root->length;
-  struct words w = {.scratch = s, .root = root, .length = name_length < root_length ? name_length : root_length};
-  bpf_loop(PAGE_LENGTH / WORD_LENGTH, differ_step, &w, 0);
-  if (w.found) return 0;
-  // Equal as far as the shorter one goes: it must end at a component's end.
+  u32 length = name_length < root_length ? name_length : root_length;
+  for (u32 at = 0; at < PAGE_LENGTH; at += WORD_LENGTH) {
+    if (at >= length) break;
+    if (word_differs(index, at, length)) return 0;
+  }
   if (name_length >= root_length) {
     char behind = s->name[MASKED(root_length, PAGE_LENGTH - 1)];
-    if (name_length == root_length || behind == '/') r->found |= RELATION_IN_ROOT;
-  } else {
-    char behind = root->text[MASKED(name_length, PAGE_LENGTH - 1)];
-    if (behind == '/' || name_length == 1) r->found |= RELATION_ABOVE_ROOT;
+    return name_length == root_length || behind == '/' ? RELATION_IN_ROOT : 0;
   }
-  return 0;
+  char behind = root->text[MASKED(name_length, PAGE_LENGTH - 1)];
+  return behind == '/' || name_length == 1 ? RELATION_ABOVE_ROOT : 0;
 }
 
 // How the absolute name in scratch.name lies to the watched roots.
 GLOBAL int name_relation(void) {
-  struct scratch *s = scratch_get();
   struct settings *settings = settings_get();
-  if (!settings || !s) return 0;
-  struct relation r = {.scratch = s, .count = settings->root_count};
-  bpf_loop(ROOTS_MAX, relation_step, &r, 0);
-  return r.found;
+  if (!settings) return 0;
+  u32 found = 0;
+  for (u32 i = 0; i < ROOTS_MAX; i++) {
+    if (i >= settings->root_count) break;
+    found |= name_relation_to(i);
+  }
+  return found;
 }
 
 // Reads the caller's name into scratch.name. PLACE_UNREAD if its memory is not there (now).
@@ -126,54 +110,53 @@ static __always_inline u32 name_read(struct scratch *s, u64 pointer) {
   return PLACE_INSIDE;
 }
 
-// What scratch.name is relative to: nothing (base.dentry = 0), or a directory. False: there is no such directory, the call fails.
-static __always_inline bool base_find(struct scratch *s, bool has_dir, u32 dirfd, struct names *base) {
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-  base->dentry = 0;
-  base->mount = 0;
+// Sets scratch.from to what scratch.name is relative to: nothing (dentry = 0), or a directory. False: there is no such directory, the call fails.
+static __always_inline bool base_find(struct scratch *s, bool has_dir, u32 dirfd) {
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct fs_struct *fs = GET(task, fs);
   if (s->name[0] == '/') {
     u32 zero = 0;
     struct machine *machine = bpf_map_lookup_elem(&machine_map, &zero);
-    u64 dentry = (u64)BPF_CORE_READ(task, fs, root.dentry);
-    u64 mount = (u64)BPF_CORE_READ(task, fs, root.mnt);
-    if (!machine || (machine->root_dentry == dentry && machine->root_mount == mount)) return true;
-    base->dentry = dentry;
-    base->mount = mount;
-  } else if (!has_dir || (s32)dirfd == AT_FDCWD) {
-    base->dentry = (u64)BPF_CORE_READ(task, fs, pwd.dentry);
-    base->mount = (u64)BPF_CORE_READ(task, fs, pwd.mnt);
-  } else {
-    struct file *file = (struct file *)file_of(dirfd);
-    if (!file) return false;
-    base->dentry = (u64)BPF_CORE_READ(file, f_path.dentry);
-    base->mount = (u64)BPF_CORE_READ(file, f_path.mnt);
+    s->from.dentry = (u64)GET(fs, root.dentry);
+    s->from.mount = (u64)GET(fs, root.mnt);
+    if (machine && machine->root_dentry == s->from.dentry && machine->root_mount == s->from.mount) s->from.dentry = 0;
+    return true;
   }
-  return base->dentry != 0;
+  if (!has_dir || (s32)dirfd == AT_FDCWD) {
+    s->from.dentry = (u64)GET(fs, pwd.dentry);
+    s->from.mount = (u64)GET(fs, pwd.mnt);
+    return true;
+  }
+  if (!file_of(s, dirfd)) return false;
+  struct file *file = AT(file, s->file);
+  s->from.dentry = (u64)GET(file, f_path.dentry);
+  s->from.mount = (u64)GET(file, f_path.mnt);
+  return true;
 }
 
-// Appends base and name to the draft's text, as the first (0) or second (1) path of the draft's record.
-GLOBAL int name_place(u64 base_dentry, u64 base_mount, u32 second) {
+// Appends scratch.from and scratch.name to the draft's text, as the first (0) or second (1) path of the draft's record.
+GLOBAL int name_place(u32 second) {
   struct scratch *s = scratch_get();
-  if (!s) return PLACE_OUTSIDE;
+  struct settings *settings = settings_get();
+  if (!s || !settings) return PLACE_OUTSIDE;
   struct record *record = &s->draft.record;
   u32 begin = s->text_length;
   u32 length = s->name_length;
   bool absolute = s->name[0] == '/';
   bool dots = name_has_dots();
-  u32 place = PLACE_UNDECIDED;
+  bool everything = settings->root_count == 0;
+  u32 place = everything ? PLACE_INSIDE : PLACE_UNDECIDED;
   u16 flags = KERNEL_FLAG_PATH_BY_NAME;
-  struct settings *settings = settings_get();
-  bool everything = settings && settings->root_count == 0;
-  if (base_dentry) {
-    path_walk(base_dentry, base_mount, length + 1);
+  if (s->from.dentry) {
+    s->walk_inside = path_is_inside();
     if (s->walk_inside && !dots) place = PLACE_INSIDE;
-    if (s->walk_flags & KERNEL_FLAG_PATH_TRUNCATED) flags |= KERNEL_FLAG_PATH_TRUNCATED;
+    path_build(length + 1);
+    flags |= s->walk_flags & KERNEL_FLAG_PATH_TRUNCATED;
     text_append_walk(s);
     if (!absolute && length < PATH_LENGTH_MAX) text_append(s, "/", 1);
-  } else if (everything || (!dots && (name_relation() & RELATION_IN_ROOT))) {
+  } else if (!dots && (name_relation() & RELATION_IN_ROOT)) {
     place = PLACE_INSIDE;
   }
-  if (everything) place = PLACE_INSIDE;
   text_append(s, s->name, length);
   u32 total = s->text_length - begin;
   if (second) {

@@ -1,4 +1,4 @@
-// Paths from dentries, and the exact subtree filter on the way.
+// Paths from dentries, and the exact subtree filter.
 #ifndef CAUSEWAY_PATH_H
 #define CAUSEWAY_PATH_H
 
@@ -20,114 +20,105 @@ static __always_inline u64 device_encode(u32 device) {
 }
 
 static __always_inline u64 inode_device(struct inode *inode) {
-  return device_encode(BPF_CORE_READ(inode, i_sb, s_dev));
+  struct super_block *block = GET(inode, i_sb);
+  return device_encode(GET(block, s_dev));
 }
 
-GLOBAL int inode_is_root(u64 inode_address) {
-  struct inode *inode = (struct inode *)inode_address;
-  struct settings *settings = settings_get();
-  if (!settings) return 0;
-  u64 number = BPF_CORE_READ(inode, i_ino);
+static __always_inline bool inode_is_root(const struct settings *settings, struct inode *inode) {
+  u64 number = GET(inode, i_ino);
   u32 count = settings->root_count;
   for (u32 i = 0; i < ROOTS_MAX; i++) {
     if (i >= count) break;
-    if (settings->roots[i].inode == number && settings->roots[i].device == inode_device(inode)) return 1;
+    if (settings->roots[i].inode == number && settings->roots[i].device == inode_device(inode)) return true;
   }
-  return 0;
+  return false;
 }
 
-// The neighbouring fields of a dentry that every step needs, read at once.
-struct dentry_part {
-  u64 parent;
-  u64 name_hash_length;
-  u64 name;
-  u64 inode;
-};
+// The word at an address.
+static __always_inline u64 pointer_at(u64 address) {
+  struct hlist_head *head = AT(hlist_head, address);
+  return (u64)GET(head, first);
+}
 
-static __always_inline bool dentry_read(struct dentry *dentry, struct dentry_part *part) {
-  const u32 parent = bpf_core_field_offset(struct dentry, d_parent);
-  const u32 name = bpf_core_field_offset(struct dentry, d_name);
-  const u32 inode = bpf_core_field_offset(struct dentry, d_inode);
-  if (name - parent == 8 && inode - parent == 24) {
-    return bpf_probe_read_kernel(part, sizeof(*part), (const void *)((u64)dentry + parent)) == 0;
-  }
-  part->parent = (u64)BPF_CORE_READ(dentry, d_parent);
-  part->name_hash_length = BPF_CORE_READ(dentry, d_name.hash_len);
-  part->name = (u64)BPF_CORE_READ(dentry, d_name.name);
-  part->inode = (u64)BPF_CORE_READ(dentry, d_inode);
+static __always_inline void walk_begin(struct scratch *s) {
+  u64 mount = s->from.mount;
+  s->at.dentry = s->from.dentry;
+  s->at.mount = mount - bpf_core_field_offset(struct mount, mnt);
+  s->mount_root = (u64)GET(AT(vfsmount, mount), mnt_root);
+}
+
+// From the root of a mount to the place where it is mounted. False at the top of the tree.
+static __always_inline bool walk_cross(struct scratch *s) {
+  struct mount *mount = AT(mount, s->at.mount);
+  u64 old = s->at.mount;
+  s->at.dentry = (u64)GET(mount, mnt_mountpoint);
+  s->at.mount = (u64)GET(mount, mnt_parent);
+  if (s->at.mount == old || s->at.mount == 0) return false;
+  struct mount *parent = AT(mount, s->at.mount);
+  s->mount_root = (u64)GET(parent, mnt.mnt_root);
   return true;
 }
 
-static __always_inline u64 mount_of(u64 vfsmount) {
-  return vfsmount - bpf_core_field_offset(struct mount, mnt);
-}
-
-// One dentry (or one crossing of a mount point) a step. 1 = done.
-static long walk_step(u32 index, struct walk *w) {
-  struct scratch *s = w->scratch;
-  struct dentry_part part = {};
-  if (!dentry_read((struct dentry *)w->dentry, &part) || part.inode == 0) {
-    w->flags |= KERNEL_FLAG_PATH_TRUNCATED;
-    return 1;
-  }
-  if (!w->inside && inode_is_root(part.inode)) w->inside = 1;
-  if (w->dentry == w->mount_root) {
-    struct mount *mount = (struct mount *)w->mount;
-    u64 parent = (u64)BPF_CORE_READ(mount, mnt_parent);
-    if (parent == w->mount || parent == 0) {
-      w->complete = 1;
-      return 1;
+// Whether scratch.from is a watched root or below one: by inode and device of every ancestor, so that names, renames and bind mounts make no difference.
+GLOBAL int path_is_inside(void) {
+  struct scratch *s = scratch_get();
+  struct settings *settings = settings_get();
+  if (!s || !settings) return 0;
+  if (settings->root_count == 0) return 1;
+  walk_begin(s);
+  for (u32 i = 0; i < PATH_DEPTH_MAX; i++) {
+    struct dentry *dentry = AT(dentry, s->at.dentry);
+    struct inode *inode = GET(dentry, d_inode);
+    if (inode_is_root(settings, inode)) return 1;
+    if (s->at.dentry == s->mount_root) {
+      if (!walk_cross(s)) return 0;
+    } else {
+      u64 child = s->at.dentry;
+      s->at.dentry = (u64)GET(dentry, d_parent);
+      if (s->at.dentry == child || s->at.dentry == 0) return 0;
     }
-    w->dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
-    w->mount = parent;
-    w->mount_root = (u64)BPF_CORE_READ((struct mount *)parent, mnt.mnt_root);
-    return 0;
   }
-  if (part.parent == w->dentry) {
-    // The root of a file system that is not where its mount says: unmounted meanwhile, or a file opened by handle whose directory is not known.
-    w->flags |= KERNEL_FLAG_PATH_TRUNCATED;
-    return 1;
-  }
-  u32 length = part.name_hash_length >> 32;
-  if (length > NAME_LENGTH_MAX || w->position < w->limit + length + 1) w->full = 1;
-  if (!w->full) {
-    u32 position = w->position - length - 1;
-    w->position = position;
-    char *to = &s->walk_text[MASKED(position, WALK_END - 1)];
-    *to = '/';
-    bpf_probe_read_kernel(to + 1, MASKED(length, NAME_LENGTH_MAX), (const void *)part.name);
-  }
-  w->dentry = part.parent;
   return 0;
 }
 
-// Writes the path of a dentry into scratch.walk_text[scratch.position .. WALK_END), keeping `reserve` bytes of PATH_LENGTH_MAX free for what the caller
-// adds; sets scratch.walk_flags and scratch.walk_inside.
-GLOBAL int path_walk(u64 dentry, u64 vfsmount, u32 reserve) {
+// Writes the path of scratch.from into scratch.walk_text[position .. WALK_END), keeping `reserve` bytes of PATH_LENGTH_MAX free for what the caller adds.
+// Sets scratch.position and scratch.walk_flags.
+GLOBAL int path_build(u32 reserve) {
   struct scratch *s = scratch_get();
-  struct settings *settings = settings_get();
-  if (!settings || !s) return 0;
-  struct walk w = {
-      .dentry = dentry,
-      .mount = mount_of(vfsmount),
-      .mount_root = (u64)BPF_CORE_READ((struct vfsmount *)vfsmount, mnt_root),
-      .scratch = s,
-      .position = WALK_END,
-      .limit = WALK_END - PATH_LENGTH_MAX + reserve,
-      .inside = settings->root_count == 0,
-  };
-  struct dentry *leaf = (struct dentry *)dentry;
+  if (!s) return 0;
+  struct dentry *leaf = AT(dentry, s->from.dentry);
+  u32 limit = WALK_END - PATH_LENGTH_MAX + reserve;
+  u32 flags = KERNEL_FLAG_PATH_TRUNCATED;
   // Unhashed (d_unlinked): no name leads to it any more. A root never is hashed.
-  if (BPF_CORE_READ(leaf, d_hash.pprev) == 0 && (u64)BPF_CORE_READ(leaf, d_parent) != dentry) w.flags |= KERNEL_FLAG_PATH_DELETED;
-  bpf_loop(PATH_DEPTH_MAX, walk_step, &w, 0);
-  if (w.full || (!w.complete && !(w.flags & KERNEL_FLAG_PATH_TRUNCATED))) w.flags |= KERNEL_FLAG_PATH_TRUNCATED;
-  if (w.position >= WALK_END && reserve == 0) {
-    w.position = WALK_END - 1;
+  bool hashed = GET(leaf, d_hash.pprev) != 0;
+  if (!hashed && (u64)GET(leaf, d_parent) != s->from.dentry) flags |= KERNEL_FLAG_PATH_DELETED;
+  walk_begin(s);
+  s->position = WALK_END;
+  for (u32 i = 0; i < PATH_DEPTH_MAX; i++) {
+    if (s->at.dentry == s->mount_root) {
+      if (walk_cross(s)) continue;
+      // The top: the path is whole.
+      flags &= ~KERNEL_FLAG_PATH_TRUNCATED;
+      break;
+    }
+    struct dentry *dentry = AT(dentry, s->at.dentry);
+    u64 child = s->at.dentry;
+    s->at.dentry = (u64)GET(dentry, d_parent);
+    // The root of a file system that is not where its mount says: unmounted meanwhile, or a file opened by handle whose directory is not known.
+    if (s->at.dentry == child || s->at.dentry == 0) break;
+    u32 length = GET(dentry, d_name.len);
+    if (length > NAME_LENGTH_MAX || s->position < limit + length + 1) break;
+    u32 position = s->position - length - 1;
+    s->position = position;
+    char *to = &s->walk_text[MASKED(position, WALK_END - 1)];
+    *to = '/';
+    bpf_probe_read_kernel(to + 1, MASKED(length, NAME_LENGTH_MAX), GET(dentry, d_name.name));
+  }
+  if (s->position >= WALK_END && reserve == 0) {
+    s->position = WALK_END - 1;
     s->walk_text[WALK_END - 1] = '/';
   }
-  s->position = w.position;
-  s->walk_flags = w.flags;
-  s->walk_inside = w.inside;
+  s->walk_flags = flags;
   return 0;
 }
 
@@ -135,7 +126,7 @@ GLOBAL int path_walk(u64 dentry, u64 vfsmount, u32 reserve) {
 static __always_inline void text_append(struct scratch *s, const void *from, u32 length) {
   u32 at = s->text_length;
   if (length > PATH_LENGTH_MAX || at > PATH_LENGTH_MAX + PATH_LENGTH_MAX) return;
-  // The masks tell the verifier what the lines above make sure of: at most two paths, TEXT_LENGTH is behind by slack.
+  // The masks tell the verifier what the line above makes sure of: at most two paths; slack is behind the text.
   bpf_probe_read_kernel(&s->draft.text[MASKED(at, TEXT_LENGTH - 1)], MASKED(length, PATH_LENGTH_MAX), from);
   s->text_length = at + length;
 }
@@ -149,17 +140,15 @@ static __always_inline void text_append_walk(struct scratch *s) {
   text_append(s, &s->walk_text[MASKED(s->position, WALK_END - 1)], walk_length(s));
 }
 
-#define FILES_MAX (1 << 20)
-
-// The open file behind a descriptor of the current task, or 0.
-static __always_inline u64 file_of(u32 fd) {
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-  struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-  if (!table || fd >= BPF_CORE_READ(table, max_fds)) return 0;
-  struct file **files = BPF_CORE_READ(table, fd);
-  u64 file = 0;
-  bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
-  return file;
+// Address of the open file behind a descriptor of the current task, or 0; through scratch.file, so that it is a number.
+static __always_inline u64 file_of(struct scratch *s, u32 fd) {
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct files_struct *files = GET(task, files);
+  struct fdtable *table = GET(files, fdt);
+  s->file = 0;
+  if (fd >= GET(table, max_fds)) return 0;
+  s->file = pointer_at((u64)GET(table, fd) + fd * sizeof(u64));
+  return s->file;
 }
 
 static __always_inline bool mode_is_ours(u32 mode) {

@@ -18,6 +18,17 @@
     masked_;                                                          \
   })
 
+// Reading kernel structures. From 6.2 on an address can be given its type and then be read through like any pointer: a load that faults answers 0.
+// Each read is one instruction. The second object, for older kernels, is made from the same source with a helper call for each read.
+#ifdef CAUSEWAY_PROBE_READS
+#define AT(type, address) ((struct type *)(address))
+#define GET(pointer, field) BPF_CORE_READ(pointer, field)
+#else
+extern void *bpf_rdonly_cast(const void *address, u32 type) __ksym;
+#define AT(type, address) ((struct type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(struct type)))
+#define GET(pointer, field) ((pointer)->field)
+#endif
+
 #define OFFSET_IS(type, field, offset) _Static_assert(__builtin_offsetof(type, field) == (offset), #type "." #field)
 
 // layout/kernel-record.ts
@@ -160,14 +171,18 @@ struct root_path {
 #define TEXT_SHORT_LENGTH 256
 #define TEXT_SHORT_MASK (TEXT_SHORT_LENGTH - 1)
 
-struct names {
+// A place in the tree of mounts: addresses of a struct dentry and a struct vfsmount.
+struct place {
   u64 dentry;
   u64 mount;
-  u64 inode;
 };
 
-// What is remembered of a call from its entry to its exit.
+// What is remembered of a call from its entry to its exit, one per thread.
 struct operation {
+  /** System call number + 1 while it runs, 0 between calls. */
+  u32 call;
+  /** OPERATION_ bits. */
+  u32 state;
   u64 entry_ns;
   /** struct inode * of the file: its size and mode are read at the exit, if it still is that file. */
   u64 inode;
@@ -176,14 +191,11 @@ struct operation {
   u64 device2;
   u64 size2;
   u32 mode2;
-  u32 call;
   /** Bytes of text. */
   u32 text_length;
-  /** OPERATION_ bits. */
-  u32 state;
   u64 arguments[6];
   /** The directory that an open's name is relative to. */
-  struct names base;
+  struct place base;
   struct record record;
   char text[TEXT_SHORT_LENGTH];
 };
@@ -195,38 +207,33 @@ struct operation {
 #define OPERATION_WRITES 8
 #define OPERATION_FLAGS2_TRUNCATED 16
 #define OPERATION_FLAGS2_DELETED 32
+/** There is no such directory: the call fails, and no path can be told. */
+#define OPERATION_NO_BASE 64
 
 struct long_text {
   struct record record;
   char text[TEXT_LENGTH];
 };
 
+// Paths are built from their ends towards their beginnings, and end here.
 #define WALK_END 4096
-// A path under construction, from its end towards its beginning.
-struct walk {
-  u64 dentry;
-  u64 mount;
-  u64 mount_root;
-  struct scratch *scratch;
-  /** Where the path begins in scratch.walk_text; it ends at WALK_END. */
-  u32 position;
-  /** Lowest position allowed: the rest is kept for what comes behind the path. */
-  u32 limit;
-  u16 flags;
-  u8 full;
-  u8 inside;
-  u8 complete;
-  u8 last;
-};
 
-// One per CPU, used by one program at a time (see `busy`).
+// One per CPU, used by one program at a time (see `busy`). Addresses that are stored here and loaded again are plain numbers to the verifier.
 struct scratch {
   u32 busy;
   u32 name_length;
   u32 text_length;
+  /** Result of a walk: the path is walk_text[position .. WALK_END). */
   u32 position;
   u32 walk_flags;
   u32 walk_inside;
+  /** Where a walk begins. */
+  struct place from;
+  /** Where it is: the mount is a struct mount * here. */
+  struct place at;
+  u64 mount_root;
+  /** struct file * that is to be described. */
+  u64 file;
   u64 arguments[8];
   struct operation operation;
   struct long_text draft;
@@ -234,7 +241,6 @@ struct scratch {
   char walk_text[WALK_END + 512];
   char name[PAGE_LENGTH + 8];
 };
-
 
 #define ARRAY(name, value_type, entries, flags)    \
   struct {                                         \
@@ -263,7 +269,15 @@ ARRAY(counters_map, struct counters, 1, BPF_F_MMAPABLE);
 ARRAY(lanes, u64, LANES_MAX, BPF_F_MMAPABLE);
 ARRAY(calls, struct call, CALL_COUNT, 0);
 ARRAY(root_paths, struct root_path, ROOTS_MAX, 0);
-HASH(operations, u32, struct operation, 8192);
+
+// Freed with its thread; nothing to evict, no limit of its own.
+struct {
+  __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, struct operation);
+} operations SEC(".maps");
+
 HASH(long_texts, u32, struct long_text, 256);
 HASH(tracked_pids, u32, u32, 65536);
 
