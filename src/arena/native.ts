@@ -24,6 +24,8 @@ export interface Native {
   inotifyRemoveWatch(fd: number, watch: number): number;
   /** read(2) straight into the arena or another buffer. */
   read(fd: number, buffer: Uint8Array, length: number): number;
+  /** For descriptors that these calls made: Node's own close warns of those that it did not open. */
+  close(fd: number): number;
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   futex(word: Uint8Array, operation: number, value: number, timeout: Pointer): number;
   clockGettime(clock: number, timespec: Uint8Array): number;
@@ -105,6 +107,7 @@ function bind(): Native {
     inotifyAddWatch: inotifyAddWatchOf(libc.func('inotify_add_watch', 'int', ['int', bytes, 'uint32_t'])),
     inotifyRemoveWatch: libc.func('int inotify_rm_watch(int fd, int watch)') as Native['inotifyRemoveWatch'],
     read: libc.func('read', 'intptr_t', ['int', bytes, 'size_t']) as Native['read'],
+    close: libc.func('int close(int fd)') as Native['close'],
     ioctl: libc.func('ioctl', 'int', ['int', 'unsigned long', bytes]) as Native['ioctl'],
     futex: (word, operation, value, timeout) =>
       Number(syscall(futexCall, word, operation, value, timeout, null, 0) as number | bigint),

@@ -7,12 +7,14 @@ import {
   ARENA_REGION_RING,
   ARENA_REGION_SCRATCH,
 } from '../../layout/arena.ts';
+import { ENTRY_LENGTH_MAX } from '../../layout/entry.ts';
 import { INGEST_SCRATCH_LENGTH } from '../../layout/ingest.ts';
 import { KERNEL_COUNTERS_LENGTH, KERNEL_LANES_LENGTH, KERNEL_SETTINGS_LENGTH } from '../../layout/kernel-control.ts';
+import { KERNEL_RECORD_LENGTH_MAX } from '../../layout/kernel-record.ts';
 import { LOG_WINDOWS } from '../../layout/log.ts';
 import { RING_DATA_OFFSET } from '../../layout/ring.ts';
 import type { RegionRequest } from '../arena/arena.ts';
-import { SCRATCH_INGEST, SCRATCH_LANES } from '../worker/ingest-agent.ts';
+import { SCRATCH_INGEST, SCRATCH_LANES, SCRATCH_RECORDER } from '../worker/control.ts';
 
 export function engineRegions(options: { ringCapacity: number; segmentLength: number }): RegionRequest[] {
   const { ringCapacity, segmentLength } = options;
@@ -24,6 +26,7 @@ export function engineRegions(options: { ringCapacity: number; segmentLength: nu
   return [
     { kind: ARENA_REGION_SCRATCH, number: SCRATCH_INGEST, length: INGEST_SCRATCH_LENGTH },
     { kind: ARENA_REGION_SCRATCH, number: SCRATCH_LANES, length: KERNEL_LANES_LENGTH },
+    { kind: ARENA_REGION_SCRATCH, number: SCRATCH_RECORDER, length: ENTRY_LENGTH_MAX + KERNEL_RECORD_LENGTH_MAX },
     { kind: ARENA_REGION_KERNEL_CONTROL, length: KERNEL_SETTINGS_LENGTH + KERNEL_COUNTERS_LENGTH + KERNEL_LANES_LENGTH },
     { kind: ARENA_REGION_RING, length: RING_DATA_OFFSET + ringCapacity },
     // The data of the kernel's ring is mapped twice in a row.

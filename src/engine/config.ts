@@ -5,6 +5,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { RING_CAPACITY_MAX, SEGMENT_LENGTH_MAX, SEGMENT_LENGTH_MIN } from '../../layout/limits.ts';
 import { CausewayError, messageOf } from '../base/errors.ts';
+import { typeFits } from '../event/filter.ts';
 import { EVENT_TYPE_NAMES } from '../event/type-name.ts';
 import type { EngineOptions } from './types.ts';
 
@@ -16,7 +17,7 @@ const SEGMENT_LENGTH_EPHEMERAL = 16 * 1024 * 1024;
 const isPowerOfTwo = (value: number): boolean => Number.isInteger(Math.log2(value));
 
 const eventTypePattern = z.string().refine(
-  (pattern) => pattern === '*' || EVENT_TYPE_NAMES.some((name) => matchesType(pattern, name)),
+  (pattern) => EVENT_TYPE_NAMES.some((name) => typeFits(pattern, name)),
   { error: (issue) => `'${String(issue.input)}' matches none of the 72 event types` },
 );
 const pid = z.int().positive().max(2 ** 22);
@@ -113,10 +114,4 @@ function realPath(given: string): string {
     }
     throw new CausewayError('CONFIG_INVALID', `path ${given}: ${messageOf(error)}`);
   }
-}
-
-/** 'fs.*' matches 'fs.write'; a name matches itself. */
-export function matchesType(pattern: string, name: string): boolean {
-  if (pattern === '*') return true;
-  return pattern.endsWith('.*') ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
 }

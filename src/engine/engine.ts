@@ -1,20 +1,22 @@
 // The engine: source -> ingest worker -> journal -> readers, in one process. This is the public face; the work is done in the workers and in wasm.
 
 import fs from 'node:fs';
+import path from 'node:path';
 import { ARENA_INGEST_OFFSET } from '../../layout/arena.ts';
 import * as ingest from '../../layout/ingest.ts';
 import { Arena } from '../arena/arena.ts';
 import { instantiate, type Wasm } from '../arena/wasm.ts';
 import { CausewayError } from '../base/errors.ts';
+import { typeFits } from '../event/filter.ts';
 import { operationsOf } from '../event/operation.ts';
 import { Appender } from '../journal/appender.ts';
 import { Journal } from '../journal/journal.ts';
 import type { RecoveryReport } from '../journal/recovery.ts';
 import { type OpenedSource, openSource } from '../source/open.ts';
-import type { IngestControl, IngestData, SyncControl, SyncData } from '../worker/control.ts';
+import type { IngestControl, IngestData, RecorderControl, RecorderData, SyncControl, SyncData } from '../worker/control.ts';
 import { readLatency } from '../worker/latency.ts';
 import { engineRegions } from './arena-plan.ts';
-import { type EngineConfig, matchesType, parseEngineOptions } from './config.ts';
+import { type EngineConfig, parseEngineOptions } from './config.ts';
 import { EventStream } from './event-stream.ts';
 import { readQuarantine, type QuarantinedRecord } from './quarantine.ts';
 import { repairAfterIngest } from './repair.ts';
@@ -39,6 +41,7 @@ export class Engine implements AsyncDisposable {
   readonly #source: OpenedSource | undefined;
   readonly #syncWorker: SupervisedWorker<SyncControl>;
   readonly #ingestWorker: SupervisedWorker<IngestControl> | undefined;
+  readonly #recorder: SupervisedWorker<RecorderControl> | undefined;
   readonly #streams = new Set<EventStream>();
   readonly #subscriptions = new Set<Subscription>();
   readonly #onNotice: (notice: string) => void;
@@ -86,6 +89,7 @@ export class Engine implements AsyncDisposable {
     this.description = this.#source?.description ?? 'no source: only what is emitted';
     this.#syncWorker = this.#superviseSync();
     this.#ingestWorker = this.#source === undefined ? undefined : this.#superviseIngest(this.#source);
+    this.#recorder = config.record === undefined ? undefined : this.#superviseRecorder(config.record);
   }
 
   #attach(): OpenedSource | undefined {
@@ -101,7 +105,7 @@ export class Engine implements AsyncDisposable {
       paths: roots,
       pids: filter.pids,
       followFork: filter.followFork,
-      ops: wanted.length === 0 ? [] : operationsOf((type) => wanted.some((pattern) => matchesType(pattern, type))),
+      ops: wanted.length === 0 ? [] : operationsOf((type) => wanted.some((pattern) => typeFits(pattern, type))),
       ringCapacity,
       includeSelf: filter.includeSelf,
     });
@@ -143,16 +147,29 @@ export class Engine implements AsyncDisposable {
     });
   }
 
-  async #start(): Promise<void> {
-    await this.#syncWorker.start();
-    await this.#ingestWorker?.start();
-    if (this.#config.record !== undefined) await this.#startRecorder(this.#config.record);
-    if (this.#config.user !== undefined) becomeUser(this.#config.user, this.#config.journalDirectory);
+  #superviseRecorder(file: string): SupervisedWorker<RecorderControl> {
+    const recordedOffset = this.#source?.host.plan.details.clockOffsetNs;
+    const data: RecorderData = {
+      memory: this.#arena.memory,
+      journal: this.#journal.plan,
+      // A replacement begins again from here, with a new file: the journal has it all.
+      since: this.position + 1n,
+      file: path.resolve(file),
+      clockOffsetNs: typeof recordedOffset === 'bigint' ? recordedOffset : undefined,
+    };
+    return new SupervisedWorker<RecorderControl>({
+      name: 'recorder',
+      file: 'recorder.worker',
+      data: () => data,
+      begin: async (control) => control.start(),
+      onRestart: (report) => this.#noticeRestart(report),
+      onGivenUp: (error) => this.#onNotice(error.message),
+    });
   }
 
-  async #startRecorder(file: string): Promise<void> {
-    const recorder = new URL('../worker/trace-recorder.js', import.meta.url);
-    await this.subscribe(recorder, { since: 'start' }, { file });
+  async #start(): Promise<void> {
+    await Promise.all([this.#syncWorker.start(), this.#recorder?.start(), this.#ingestWorker?.start()]);
+    if (this.#config.user !== undefined) becomeUser(this.#config.user, this.#config.journalDirectory);
   }
 
   /** The next event gets a sequence behind this one: what events({ since: position + 1n }) begins after. */
@@ -285,7 +302,7 @@ export class Engine implements AsyncDisposable {
     await this.#ingestWorker?.stop();
     this.#source?.host.close();
     for (const stream of this.#streams) stream.end();
-    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
+    await Promise.all([this.#recorder?.stop(), ...[...this.#subscriptions].map((subscription) => subscription.close())]);
     await this.#waitForStreams();
     await this.#syncWorker.stop();
     this.#journal.close();
@@ -312,8 +329,8 @@ export class Engine implements AsyncDisposable {
   }
 
   #workers(): { report: WorkerReport; thread: import('node:worker_threads').Worker | undefined }[] {
-    const ingestWorkers = this.#ingestWorker === undefined ? [] : [this.#ingestWorker];
-    return [...ingestWorkers, this.#syncWorker, ...[...this.#subscriptions].map((subscription) => subscription.worker)];
+    const subscribers = [...this.#subscriptions].map((subscription) => subscription.worker);
+    return [this.#ingestWorker, this.#syncWorker, this.#recorder, ...subscribers].filter((worker) => worker !== undefined);
   }
 
   /** A worker that sleeps in the kernel does not see messages: the eventfd ends its sleep. */

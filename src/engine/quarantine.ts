@@ -4,7 +4,7 @@ import { ARENA_INGEST_OFFSET, ARENA_REGION_SCRATCH } from '../../layout/arena.ts
 import * as layout from '../../layout/ingest.ts';
 import { QUARANTINE_RECORDS_MAX } from '../../layout/limits.ts';
 import type { Arena } from '../arena/arena.ts';
-import { SCRATCH_INGEST } from '../worker/ingest-agent.ts';
+import { SCRATCH_INGEST } from '../worker/control.ts';
 
 export interface QuarantinedRecord {
   reason: 'tooShort' | 'version' | 'op' | 'variant' | 'length' | 'pathLength' | 'lane' | 'path' | 'unknown';

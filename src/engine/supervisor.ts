@@ -111,7 +111,8 @@ export class SupervisedWorker<T extends { stop(): unknown }> {
     if (this.#control !== undefined && this.#failure === undefined) {
       const stopped = (this.#control as RemoteControl<{ stop(): void }>).stop();
       this.#options.wake?.();
-      await Promise.race([stopped, this.#died]);
+      // What goes wrong at the very end is told, and does not keep the rest from being closed.
+      await Promise.race([stopped, this.#died]).catch((error: unknown) => this.#giveUp(error, 1));
     }
     await worker.terminate();
     this.#worker = undefined;

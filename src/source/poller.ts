@@ -1,6 +1,5 @@
 // Blocks a thread until one of some descriptors can be read, or an eventfd was written by whoever wants the thread back.
 
-import fs from 'node:fs';
 import { EPOLL_CTL_ADD, EPOLLIN, type Native, systemCallError } from '../arena/native.ts';
 
 const EPOLL_CLOEXEC = 0o2000000;
@@ -35,7 +34,7 @@ export class Poller {
   }
 
   close(): void {
-    fs.closeSync(this.#epoll);
+    this.#native.close(this.#epoll);
   }
 
   #add(fd: number): void {

@@ -55,3 +55,24 @@ export interface SubscriberControl {
   /** Handles what is in the journal now, then ends. */
   stop(): Promise<void>;
 }
+
+export interface RecorderData {
+  memory: WebAssembly.Memory;
+  journal: JournalPlan;
+  /** First sequence that is recorded. */
+  since: bigint;
+  file: string;
+  /** Of the source, where it has its own (a trace that is recorded again); else this machine's. */
+  clockOffsetNs: bigint | undefined;
+}
+
+export interface RecorderControl {
+  start(): void;
+  /** Records what is in the journal now, ends the file. */
+  stop(): Promise<void>;
+}
+
+// Scratch regions of the arena, by number: the ingest worker's own, its copy of the kernel's lane table, the recorder's.
+export const SCRATCH_INGEST = 0;
+export const SCRATCH_LANES = 1;
+export const SCRATCH_RECORDER = 2;

@@ -24,16 +24,13 @@ import type { Arena } from '../arena/arena.ts';
 import type { Wasm } from '../arena/wasm.ts';
 import { CausewayError } from '../base/errors.ts';
 import type { SourceLoss, SourcePlan, SourceReader } from '../source/source.ts';
+import { SCRATCH_INGEST, SCRATCH_LANES } from './control.ts';
 import type { LatencyRecorder } from './latency.ts';
 
 /** Records per batch: few enough that a batch is published within a tenth of a millisecond. */
 const BATCH_RECORDS_MAX = 512;
 /** Turns of ringSpin within one doWork: some microseconds. */
 const SPIN_TURNS = 256;
-
-/** Numbers of the scratch regions: the ingest agent's own, and its copy of the kernel's lane table. */
-export const SCRATCH_INGEST = 0;
-export const SCRATCH_LANES = 1;
 
 /** Makes the paths of a record final: src/source/path-resolver.ts. */
 export interface RecordSettler {

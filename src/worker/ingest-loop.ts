@@ -48,6 +48,7 @@ export class IngestLoop implements IngestControl {
   #breathedNs = 0n;
   #isStopping = false;
   #mustBreathe = false;
+  #hasAppended = false;
   readonly #stopped = deferred();
   readonly #finished = deferred();
   readonly #onFailure: (error: unknown) => void;
@@ -97,35 +98,41 @@ export class IngestLoop implements IngestControl {
   }
 
   async #run(): Promise<void> {
+    // The answer to start() leaves before the thread blocks for the first time.
+    await nextTurn();
     while (!this.#isStopping) {
       const count = this.#agent.doWork();
+      if (count > 0) this.#hasAppended = true;
       if (count > 0 && this.#data.flush) this.#requestFlush();
-      if (count === 0) this.#whenEmpty();
-      this.#idle.idle(count);
+      // A barrier that was passed is work: whoever waited for it goes on before this thread sleeps.
+      const passed = count === 0 && this.#whenEmpty();
+      if (passed) this.#mustBreathe = true;
+      this.#idle.idle(passed ? 1 : count);
       await this.#breathe();
     }
   }
 
-  /** Nothing in the ring just now: the moment for whatever is only certain then. */
-  #whenEmpty(): void {
-    if (this.#barriers.length > 0) this.#passBarriers();
+  /** Nothing in the ring just now: the moment for whatever is only certain then. True when somebody's wait is over. */
+  #whenEmpty(): boolean {
     if (this.#reader.finished) {
       this.#agent.writeLosses();
       if (!this.#agent.hasPendingLosses) this.#finished.resolve();
     }
+    return this.#barriers.length > 0 && this.#passBarriers();
   }
 
-  #passBarriers(): void {
+  #passBarriers(): boolean {
     // doWork() has just polled and found nothing more: all that had happened before the barriers came is in the ring, or through it already.
     for (const barrier of this.#barriers) barrier.mark ??= this.#reader.mark();
     this.#agent.writeLosses();
-    if (this.#agent.hasPendingLosses) return;
+    if (this.#agent.hasPendingLosses) return false;
     const isReached = (barrier: Barrier) => barrier.mark !== undefined && this.#agent.position >= barrier.mark;
-    if (!this.#barriers.some(isReached)) return;
+    if (!this.#barriers.some(isReached)) return false;
     this.#agent.reconcile();
     this.#latency.publish(process.hrtime.bigint(), true);
     for (const barrier of this.#barriers.filter(isReached)) barrier.resolve();
     this.#barriers = this.#barriers.filter((barrier) => !isReached(barrier));
+    return true;
   }
 
   #park(): void {
@@ -135,6 +142,9 @@ export class IngestLoop implements IngestControl {
     if (this.#barriers.length > 0 || this.#isStopping) return;
     this.#agent.writeLosses();
     this.#agent.reconcile();
+    // The sync worker follows the committed position while there is traffic; now it gets to the end.
+    if (this.#hasAppended) this.#wasm.journalSyncRequest();
+    this.#hasAppended = false;
     this.#reader.wait(PARK_MS);
   }
 

@@ -3,7 +3,7 @@
 
 import type { Arena } from '../arena/arena.ts';
 import type { CaughtUp, EventFilter, StreamItem } from '../engine/types.ts';
-import { compileFilter, type EntryPredicate } from '../event/filter.ts';
+import { compileFilter, type EntryFilter } from '../event/filter.ts';
 import type { JournalPlan } from '../journal/plan.ts';
 import { JournalTail } from '../journal/tail.ts';
 import type { Since } from '../journal/visit.ts';
@@ -21,14 +21,14 @@ export interface JournalStreamOptions {
 
 export class JournalStream {
   readonly tail: JournalTail;
-  readonly #matches: EntryPredicate;
+  readonly #filter: EntryFilter;
   readonly #position: bigint;
   #isCaughtUp = false;
   #toldMissed = false;
 
   /** @throws CausewayError CONFIG_INVALID for a filter that cannot be, ARENA_FULL when there are too many readers. */
   constructor(options: JournalStreamOptions) {
-    this.#matches = compileFilter(options.filter);
+    this.#filter = compileFilter(options.filter);
     this.tail = new JournalTail({ arena: options.arena, plan: options.plan, since: options.since });
     this.#position = options.position;
   }
@@ -38,7 +38,7 @@ export class JournalStream {
     const items: StreamItem[] = [];
     this.#tellMissed(items);
     const count = this.tail.readBatch(BATCH_ENTRIES_MAX, (decoder, at, length) => {
-      if (!this.#matches(decoder, at, length)) return;
+      if (!this.#filter.matches(decoder, at, length)) return;
       const item = decoder.item(at, length);
       if (item !== undefined) items.push(item);
     });

@@ -18,6 +18,8 @@ let isStopping = false;
 let stopped: Promise<void> = Promise.resolve();
 
 async function run(): Promise<void> {
+  // The answer to start() leaves before the thread blocks for the first time.
+  await nextTurn();
   while (!isStopping) {
     if (sync.doWork() === 0) sync.wait(WAIT_MS);
     await nextTurn();

@@ -1,6 +1,5 @@
 // The half of the eBPF source that lives in the ingest worker: it waits. The kernel writes into the ring by itself.
 
-import fs from 'node:fs';
 import { GAP_CAUSE_TABLE_FULL } from '../../../layout/entry.ts';
 import {
   KERNEL_COUNTER_DROPPED_NESTED_OFFSET,
@@ -108,7 +107,7 @@ class EbpfReader implements SourceReader {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    fs.closeSync(this.epoll);
+    this.native.close(this.epoll);
   }
 
   private isEmpty(): boolean {

@@ -1,6 +1,5 @@
 // The inotify descriptor as a queue of events that can be looked into: the two halves of a rename are found before anything in between is handled.
 
-import fs from 'node:fs';
 import { type Native, systemCallError } from '../../arena/native.ts';
 import { CausewayError } from '../../base/errors.ts';
 import {
@@ -50,7 +49,7 @@ export class EventQueue {
   }
 
   close(): void {
-    fs.closeSync(this.fd);
+    this.#native.close(this.fd);
   }
 
   /** Something is in the buffer already. */
