@@ -14,7 +14,11 @@ const FILES = [
   '../translate/kernel.mjs',
   '../translate/lossless.mjs',
   '../journal/append-process.mjs',
+  '../journal/append-group.mjs',
+  '../engine/pipeline.mjs',
   '../kernel/latency.mjs',
+  '../kernel/capture.mjs',
+  '../engine/memory.mjs',
 ];
 
 /**
