@@ -10,20 +10,21 @@ import { packageRoot } from './package-info.ts';
 /** @returns the exit code of the benchmarks. */
 export async function runBench(ids: readonly string[], context: Context): Promise<number> {
   const root = packageRoot();
-  if (!existsSync(path.join(root, 'bench'))) {
+  const program = path.join(root, 'bench/run.mjs');
+  if (!existsSync(program)) {
     throw new CausewayError(
       'CAPABILITY_MISSING',
-      `the benchmarks are not part of the npm package: ${root} has no bench directory`,
+      `the benchmarks are not part of the npm package: ${program} is not there`,
       {
-        hint: 'Clone the repository and run npm run bench there.',
+        hint: 'Clone the repository, and run npm run bench there.',
       },
     );
   }
-  const args = ['run', '--silent', 'bench', '--', ...ids, ...(context.json ? ['--json'] : [])];
-  const child = spawn('npm', args, { cwd: root, stdio: 'inherit' });
+  const args = [program, ...ids, ...(context.json ? ['--json'] : [])];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
   return await new Promise((resolve, reject) => {
     child.once('error', (error) =>
-      reject(new CausewayError('CAPABILITY_MISSING', `npm could not be started: ${error.message}`)),
+      reject(new CausewayError('CAPABILITY_MISSING', `node could not be started: ${error.message}`)),
     );
     child.once('exit', (exitCode) => resolve(exitCode ?? EXIT_FAILED));
   });

@@ -25,11 +25,15 @@ export interface FsWatchResult {
 /** Runs the storm: each process below its own directory, so that what happens in one directory has an order. */
 export async function runStormProcesses(
   root: string,
-  options: { processes: number; seconds: number; seed: number },
+  options: { processes: number; seconds: number; seed: number; signal: AbortSignal },
 ): Promise<StormResult> {
   const runs = Array.from({ length: options.processes }, async (_, index) => {
     const directory = path.join(root, `process-${index}`);
-    const child = start('storm-worker', [directory, String(options.seconds), String(options.seed + index)]);
+    const child = start(
+      'storm-worker',
+      [directory, String(options.seconds), String(options.seed + index)],
+      options.signal,
+    );
     return JSON.parse(await outputOf(child, 'storm')) as StormResult;
   });
   const total: StormResult = { operations: {}, failed: 0 };
@@ -70,9 +74,10 @@ export class FsWatchObserver {
   }
 }
 
-function start(script: string, args: readonly string[]): ChildProcess {
+function start(script: string, args: readonly string[], signal?: AbortSignal): ChildProcess {
   const file = fileURLToPath(new URL(`./${script}.js`, import.meta.url));
-  return spawn(process.execPath, [file, ...args], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const ending = signal === undefined ? {} : { signal, killSignal: 'SIGKILL' as const };
+  return spawn(process.execPath, [file, ...args], { stdio: ['pipe', 'pipe', 'ignore'], ...ending });
 }
 
 /** @throws CausewayError WORKER_FAILED when the process fails. */

@@ -1,5 +1,6 @@
 // `causeway demo storm`: what really happened, what causeway saw of it, and what fs.watch saw of it.
 
+import { once } from 'node:events';
 import { mkdtempSync, realpathSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import os from 'node:os';
@@ -77,23 +78,18 @@ async function storm(
     source: options.source,
     filter: { types: [...CHANGE_TYPES] },
   });
+  const meter = new Meter(engine);
+  const tree = new TreeView(directory);
+  const eventsByType: Record<string, number> = {};
+  const view = stormView(context, directory, engine, meter, (items) => applyAll(items, tree, eventsByType));
   let fsWatch: FsWatchObserver | undefined;
   try {
-    const meter = new Meter(engine);
-    const tree = new TreeView(directory);
-    const eventsByType: Record<string, number> = {};
-    const view = stormView(context, directory, engine, meter, (items) => applyAll(items, tree, eventsByType));
     const feed = new Feed({ engine, filter: { since: 'start' }, view, context, meter });
     fsWatch = await FsWatchObserver.start(directory);
-    const interrupted = new Promise<undefined>((resolve) =>
-      signal.addEventListener('abort', () => resolve(undefined), { once: true }),
-    );
     const seed = Number(process.env.CAUSEWAY_SEED ?? 1) >>> 0;
-    const done = await Promise.race([
-      runStormProcesses(directory, { ...options, seed }),
-      interrupted,
-      feed.ended.then(() => undefined),
-    ]);
+    const interrupted = once(signal, 'abort').then(() => undefined);
+    const failed = feed.ended.then(() => undefined);
+    const done = await Promise.race([runStormProcesses(directory, { ...options, seed, signal }), interrupted, failed]);
     const complete = await feed.drain(DRAIN_TIMEOUT_MS);
     meter.finish();
     view.end();
@@ -102,6 +98,7 @@ async function storm(
     const fsWatchResult = await fsWatch.finish();
     return result({ options, done, tree, eventsByType, meter, fsWatchResult, source: engine.description });
   } finally {
+    view.end();
     fsWatch?.kill();
     await engine.close();
   }

@@ -90,7 +90,7 @@ const INDENT = '    ';
 export function renderSection({ title, checks }: Section, paint: Paint, width: number): string {
   const lines = [paint('bold', title)];
   for (const check of checks) {
-    const label = check.state === 'missing' ? 'missing  ' : '';
+    const label = check.state === 'missing' && title !== 'Blind spots' ? 'missing: ' : '';
     const head = `  ${MARKS[check.state](paint)} ${check.name.padEnd(NAME_WIDTH)} `;
     const [first = '', ...rest] = wrap(`${label}${check.found}`, width - NAME_WIDTH - 5);
     lines.push(head + first, ...rest.map((line) => ' '.repeat(NAME_WIDTH + 5) + line));

@@ -23,6 +23,7 @@ export class LiveView {
   readonly #rows: Row[] = [];
   readonly #render = createLogUpdate(process.stdout, { showCursor: false });
   readonly #timer: NodeJS.Timeout;
+  #ended = false;
   readonly #onResize = (): void => this.#draw();
 
   constructor(options: LiveViewOptions) {
@@ -42,7 +43,10 @@ export class LiveView {
     }
   }
 
+  /** Idempotent: the last frame stays, and the cursor comes back. */
   end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
     clearInterval(this.#timer);
     process.stdout.off('resize', this.#onResize);
     this.#draw('');

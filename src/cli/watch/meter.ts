@@ -22,7 +22,7 @@ export class Meter {
   constructor(engine: Engine) {
     this.#engine = engine;
     this.#stats = engine.stats();
-    this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
+    this.#timer = setInterval(() => this.#count(), SAMPLE_MS);
     this.#timer.unref();
   }
 
@@ -60,14 +60,20 @@ export class Meter {
     };
   }
 
-  /** Takes the last figures: call before the summary, after the engine's sync. */
+  /** Takes the last figures, when the engine has been closed: the source has counted for the last time before. */
   finish(): void {
     clearInterval(this.#timer);
+    const { source } = this.#stats;
+    this.#stats = { ...this.#engine.stats(), source };
+  }
+
+  /** Reads the engine's figures now. */
+  sample(): void {
     this.#stats = this.#engine.stats();
   }
 
-  #sample(): void {
-    this.#stats = this.#engine.stats();
+  #count(): void {
+    this.sample();
     const { delivered } = this.#stats.ingest;
     this.#seen.push(delivered);
     // Two seconds are averaged: enough to be readable, short enough to follow.

@@ -2,10 +2,10 @@
 
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
-import { EXIT_LOSS, EXIT_OK } from '../../base/errors.ts';
+import { CausewayError, EXIT_LOSS, EXIT_OK } from '../../base/errors.ts';
 import { Engine } from '../../engine/engine.ts';
 import type { Durability, EngineOptions, EventFilter } from '../../engine/types.ts';
-import type { Context } from '../context.ts';
+import { type Context, failureLine } from '../context.ts';
 import { CHANGE_TYPES, parsePathFilters, parsePids, parseSize, parseTypes } from '../filters.ts';
 import { pathShortener, tildePath } from '../format.ts';
 import { pause, StopSignal } from '../signals.ts';
@@ -13,7 +13,7 @@ import { Feed } from './feed.ts';
 import { type CommandEnd, CommandGate } from './gate.ts';
 import { Meter } from './meter.ts';
 import { checkpointLine, summaryData, tellSummary } from './summary.ts';
-import { createView, type View } from './view.ts';
+import { createView } from './view.ts';
 
 export interface WatchOptions {
   command?: string;
@@ -52,18 +52,39 @@ export async function runWatch(paths: readonly string[], options: WatchOptions, 
   let gate: CommandGate | undefined;
   try {
     if (options.command !== undefined) gate = await CommandGate.start(options.command);
-    const engine = await Engine.open(withGate(plan.engine, gate));
+    const engine = await openEngine(plan.engine, gate, context);
     try {
       return await watchEngine({ engine, gate, stop, plan, options, context, table });
     } finally {
       await engine.close();
-      context.log?.debug('engine closed');
     }
   } finally {
     gate?.kill();
     stop.dispose();
   }
 }
+
+/** For a command: with its pid as the filter where the source knows pids, and without where it does not. */
+async function openEngine(options: EngineOptions, gate: CommandGate | undefined, context: Context): Promise<Engine> {
+  const noticed: EngineOptions = { ...options, onNotice: (notice) => context.say(notice) };
+  if (gate === undefined || options.source === 'inotify') return await Engine.open(noticed);
+  const pids = [gate.pid, ...(options.filter?.pids ?? [])];
+  const filtered: EngineOptions = { ...noticed, source: 'ebpf', filter: { ...options.filter, pids, followFork: true } };
+  if (options.source === 'ebpf') return await Engine.open(filtered);
+  const { probeEbpf } = await import('../../source/ebpf/probe.ts');
+  // Where ebpf is out of the question, auto says why in its own description.
+  if (!probeEbpf().ok) return await Engine.open(noticed);
+  try {
+    return await Engine.open(filtered);
+  } catch (error) {
+    if (!(error instanceof CausewayError) || !SOURCE_CODES.includes(error.code)) throw error;
+    context.say(`The source ebpf could not be opened: ${error.message}`);
+    return await Engine.open({ ...noticed, source: 'inotify' });
+  }
+}
+
+/** Failures that another source may not have. */
+const SOURCE_CODES: readonly string[] = ['CAPABILITY_MISSING', 'SOURCE_FAILED', 'SYSTEM_CALL_FAILED'];
 
 interface WatchPlan {
   engine: EngineOptions;
@@ -118,14 +139,6 @@ function realPathOf(name: string): string {
   }
 }
 
-function withGate(engine: EngineOptions, gate: CommandGate | undefined): EngineOptions {
-  if (gate === undefined) return engine;
-  return {
-    ...engine,
-    filter: { ...engine.filter, pids: [gate.pid, ...(engine.filter?.pids ?? [])], followFork: true },
-  };
-}
-
 interface Watching {
   engine: Engine;
   gate: CommandGate | undefined;
@@ -137,7 +150,7 @@ interface Watching {
 }
 
 async function watchEngine(watching: Watching): Promise<number> {
-  const { engine, gate, stop, plan, options, context, table } = watching;
+  const { engine, gate, plan, options, context, table } = watching;
   const source = engine.stats().source;
   const meter = new Meter(engine);
   const view = createView({
@@ -154,38 +167,41 @@ async function watchEngine(watching: Watching): Promise<number> {
       `The source ${source.kind} does not know which process does what: everything in ${plan.title} is shown, whoever did it.`,
     );
   }
-  const feed = new Feed({
-    engine,
-    filter: { ...plan.display, since: firstWanted(engine, options) },
-    view,
-    context,
-    meter,
-  });
+  const filter = { ...plan.display, since: firstWanted(engine, options) };
+  const feed = new Feed({ engine, filter, view, context, meter });
   const checkpoints = startCheckpoints(engine, options, context);
+  let complete = false;
+  try {
+    const end = await untilEnd(watching, feed);
+    clearInterval(checkpoints);
+    complete = await feed.drain(DRAIN_TIMEOUT_MS);
+    meter.finish();
+    view.end();
+    const summary = summaryData({ meter, feed, engine, command: options.command, end, complete, roots: plan.roots });
+    if (options.journal !== undefined && context.json) context.out.push(checkpointLine(engine));
+    view.summary(summary);
+    await context.out.drained();
+    tellSummary(summary, context);
+  } finally {
+    clearInterval(checkpoints);
+    view.end();
+  }
+  if (options.strict !== true || !(meter.anyLoss || !complete)) return EXIT_OK;
+  context.say(failureLine(context.paintError, `events were lost, and --strict was given: exit code ${EXIT_LOSS}.`));
+  return EXIT_LOSS;
+}
+
+/** Lets the command go, and waits for whatever comes first: its end, a signal, the end of a recording, a failure. */
+async function untilEnd({ engine, gate, stop, options }: Watching, feed: Feed): Promise<CommandEnd | undefined> {
   gate?.open();
   options.onReady?.();
   if (options.seconds !== undefined) void pause(options.seconds * 1000, stop.signal).then(() => stop.stop());
-  const commandEnd = await Promise.race([gate?.ended, stop.stopped(), feed.ended].filter((end) => end !== undefined));
-  // Everything below belongs to the end: what has happened until now is still shown.
-  const end = gate === undefined ? undefined : await endOfCommand(gate, commandEnd as CommandEnd | undefined);
-  const complete = await feed.drain(DRAIN_TIMEOUT_MS);
-  clearInterval(checkpoints);
-  meter.finish();
-  view.end();
-  const summary = summaryData({ meter, feed, engine, command: options.command, end, complete, roots: plan.roots });
-  if (context.json) {
-    if (options.journal !== undefined) context.out.push(checkpointLine(engine));
-    view.summary(summary);
-  }
-  await context.out.drained();
-  tellSummary(summary, context);
-  if (options.strict === true && (meter.anyLoss || !complete)) {
-    context.say(
-      `${context.paintError('red', 'causeway:')} events were lost, and --strict was given: exit code ${EXIT_LOSS}.`,
-    );
-    return EXIT_LOSS;
-  }
-  return EXIT_OK;
+  const replayed = options.replay === undefined ? undefined : engine.finished();
+  // The engine ends what waits for it when it closes.
+  replayed?.catch(() => {});
+  const ends = [gate?.ended, stop.stopped(), feed.ended, replayed].filter((end) => end !== undefined);
+  const ended = await Promise.race<unknown>(ends);
+  return gate === undefined ? undefined : await endOfCommand(gate, ended as CommandEnd | undefined);
 }
 
 /** A journal that was there before is not shown again: `causeway log` does that. */
@@ -210,5 +226,3 @@ function startCheckpoints(engine: Engine, options: WatchOptions, context: Contex
     last = line;
   }, CHECKPOINT_MS);
 }
-
-export type { View };
