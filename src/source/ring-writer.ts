@@ -11,7 +11,7 @@ import {
 import { STATUS_FULL } from '../../layout/status.ts';
 import type { Arena } from '../arena/arena.ts';
 import { createRing, type RingPlace, SpscProducer } from '../arena/ring.ts';
-import { instantiate } from '../arena/wasm.ts';
+import { instantiate, type Wasm } from '../arena/wasm.ts';
 import { encodeKernelRecord, type KernelRecord, kernelRecordLength } from '../event/kernel-record.ts';
 
 /** A replacement reader takes the ring over from its dead predecessor: both are the same owner. */
@@ -24,12 +24,16 @@ export function prepareRing(arena: Arena, capacity: number): RingPlace {
     throw new RangeError(`ring region: length=${region.length}, wanted ${RING_DATA_OFFSET + capacity}`);
   }
   const ring = { address: region.address, capacity };
-  createRing(instantiate(arena), ring);
+  const wasm = instantiate(arena);
+  // For offerChecked; writing the tables again where they are already changes nothing.
+  wasm.crc32cInit();
+  createRing(wasm, ring);
   return ring;
 }
 
 export class RingWriter {
   readonly #arena: Arena;
+  readonly #wasm: Wasm;
   readonly #ring: RingPlace;
   readonly #producer: SpscProducer;
   /** Encoded records that found the ring full; #waiting[#waitingFirst] is the next. */
@@ -40,9 +44,11 @@ export class RingWriter {
 
   constructor(arena: Arena, ring: RingPlace) {
     const state = ring.address + RING_LOCAL_PRODUCER_STATE_OFFSET;
+    const wasm = instantiate(arena);
+    this.#wasm = wasm;
     this.#arena = arena;
     this.#ring = ring;
-    this.#producer = new SpscProducer({ arena, wasm: instantiate(arena), ring, state, owner: OWNER });
+    this.#producer = new SpscProducer({ arena, wasm, ring, state, owner: OWNER });
   }
 
   /** Longest record that this ring can hold. */
@@ -74,11 +80,18 @@ export class RingWriter {
     return true;
   }
 
-  /** The same for a record that is encoded already; false when the ring is full (nothing is kept then). */
-  offer(bytes: Uint8Array): boolean {
-    if (this.waitingCount > 0 || !this.#producer.offer(bytes)) return false;
-    this.#written += 1;
-    return true;
+  /**
+   * The same for a record that is encoded already and has a checksum, taken where the record lies in the ring: what is handed over is what was
+   * checked. Nothing is kept when the ring is full or the checksum is wrong.
+   */
+  offerChecked(bytes: Uint8Array, checksum: { previous: number; expected: number }): 'written' | 'full' | 'corrupt' {
+    const { length } = bytes;
+    const address = this.waitingCount > 0 ? STATUS_FULL : this.#producer.reserve(length);
+    if (address === STATUS_FULL) return 'full';
+    this.#arena.bytes.set(bytes, address);
+    if (this.#wasm.crc32cUpdate(checksum.previous, address, length) >>> 0 !== checksum.expected) return 'corrupt';
+    this.#submit(length);
+    return 'written';
   }
 
   /** Writes what waits, as far as there is room: true when nothing waits any more. */

@@ -8,7 +8,7 @@ import {
   KERNEL_RECORD_PID_OFFSET,
   KERNEL_RECORD_TIME_NS_OFFSET,
 } from '../../../layout/kernel-record.ts';
-import { TRACE_FRAME_END, TRACE_FRAME_LOSS } from '../../../layout/trace-file.ts';
+import { TRACE_FRAME_END, TRACE_FRAME_LOSS, TRACE_FRAME_RECORD } from '../../../layout/trace-file.ts';
 import type { Arena } from '../../arena/arena.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import { Poller } from '../poller.ts';
@@ -63,6 +63,8 @@ class TraceReader implements SourceReader {
   #records = 0n;
   #lossFrames = 0n;
   #losses: SourceLoss[] = [];
+  /** File offset of the frame that was checked and changed by the filter. */
+  #checkedOffset = -1;
   /** process.hrtime when the record of #firstNs was due. */
   #startedNs = 0n;
   #firstNs: bigint | undefined;
@@ -136,21 +138,24 @@ class TraceReader implements SourceReader {
     const { bytes, dataStart, length } = this.#frames;
     // What is no record (the recorder keeps malformed ones, too) has neither time nor lane.
     const isRecord = length >= KERNEL_RECORD_HEADER_LENGTH;
-    if (
-      isRecord &&
-      this.#details.speed === 'recorded' &&
-      !this.#isDue(bytes.readBigUInt64LE(dataStart + KERNEL_RECORD_TIME_NS_OFFSET))
-    ) {
-      return false;
-    }
-    this.#checkData();
-    if (isRecord && !this.#filter.isEverything && !this.#filtered(dataStart)) return this.#next();
+    if (isRecord && this.#details.speed === 'recorded' && !this.#isDue(this.#timeAt(dataStart))) return false;
     if (length > this.#writer.lengthMax) {
       this.#losses.push({ cause: GAP_CAUSE_RING_FULL, from: 0n, to: 0n, count: 1n });
       this.#log(`trace ${this.#frames.file}: record at ${this.#frames.offset} does not fit the ring: length=${length}`);
       return this.#next();
     }
-    return this.#writer.offer(bytes.subarray(dataStart, dataStart + length)) && this.#next();
+    let expected = this.#frames.crc32c;
+    if (isRecord && !this.#filter.isEverything) {
+      // Once a frame: it is at hand again when the ring was full, and its lane sequence has been taken out by then.
+      if (this.#checkedOffset !== this.#frames.offset) this.#checkData();
+      this.#checkedOffset = this.#frames.offset;
+      if (!this.#filtered(dataStart)) return this.#next();
+      expected = this.#checksum();
+    }
+    const previous = kindCrc32c(TRACE_FRAME_RECORD);
+    const outcome = this.#writer.offerChecked(bytes.subarray(dataStart, dataStart + length), { previous, expected });
+    if (outcome === 'corrupt') this.#checkData();
+    return outcome === 'written' && this.#next();
   }
 
   #next(): true {
@@ -205,11 +210,20 @@ class TraceReader implements SourceReader {
   }
 
   #checkData(): void {
-    const { bytes, dataStart, length, kind, file, offset } = this.#frames;
-    const found = crc32c(bytes, dataStart, dataStart + length, kindCrc32c(kind));
+    const { kind, file, offset } = this.#frames;
+    const found = this.#checksum();
     if (found !== this.#frames.crc32c) {
-      throw traceCorrupt(file, offset, `crc32c=${found}, the frame says ${this.#frames.crc32c}`);
+      throw traceCorrupt(file, offset, `kind=${kind}, crc32c=${found}, the frame says ${this.#frames.crc32c}`);
     }
+  }
+
+  #checksum(): number {
+    const { bytes, dataStart, length, kind } = this.#frames;
+    return crc32c(bytes, dataStart, dataStart + length, kindCrc32c(kind));
+  }
+
+  #timeAt(dataStart: number): bigint {
+    return this.#frames.bytes.readBigUInt64LE(dataStart + KERNEL_RECORD_TIME_NS_OFFSET);
   }
 
   #isDue(timeNs: bigint): boolean {
@@ -224,10 +238,9 @@ class TraceReader implements SourceReader {
   /** Until the record at hand is due; 0 = now, or something else than a record is at hand. */
   #dueInMs(): number {
     if (this.#firstNs === undefined || this.#details.speed === 'maximum' || this.#frames.next() !== 'frame') return 0;
-    const { bytes, dataStart, length, kind } = this.#frames;
+    const { dataStart, length, kind } = this.#frames;
     if (kind === TRACE_FRAME_LOSS || kind === TRACE_FRAME_END || length < KERNEL_RECORD_HEADER_LENGTH) return 0;
-    const timeNs = bytes.readBigUInt64LE(dataStart + KERNEL_RECORD_TIME_NS_OFFSET);
-    const dueNs = timeNs - this.#firstNs - (process.hrtime.bigint() - this.#startedNs);
+    const dueNs = this.#timeAt(dataStart) - this.#firstNs - (process.hrtime.bigint() - this.#startedNs);
     return Math.max(0, Number(dueNs) / 1e6);
   }
 }

@@ -203,6 +203,17 @@ describe('trace', () => {
     expect(harness.losses).toEqual([{ cause: GAP_CAUSE_SOURCE, from: 4n, to: 6n, count: 3n }]);
   });
 
+  it('leaves out in a full ring, too', () => {
+    const file = path.join(temporaryDirectory('trace'), 'a.trace');
+    generateTrace({ file, records: 5000, seed: 2, lanes: 1 });
+    const all = replay(file).records.filter((record) => record.op === layout.KERNEL_OP_FILE_READ);
+    const harness = replay(file, { ops: [layout.KERNEL_OP_FILE_READ], ringCapacity: 32768 });
+    expect(harness.losses).toEqual([]);
+    expect(harness.records.map(({ name, timeNs }) => [name, timeNs])).toEqual(
+      all.map(({ name, timeNs }) => [name, timeNs]),
+    );
+  });
+
   it('goes on where a reader that died had handed over', () => {
     const file = path.join(temporaryDirectory('trace'), 'a.trace');
     write(
