@@ -148,14 +148,12 @@ export class Engine implements AsyncDisposable {
   }
 
   #superviseRecorder(file: string): SupervisedWorker<RecorderControl> {
-    const recordedOffset = this.#source?.host.plan.details.clockOffsetNs;
     const data: RecorderData = {
       memory: this.#arena.memory,
       journal: this.#journal.plan,
       // A replacement begins again from here, with a new file: the journal has it all.
       since: this.position + 1n,
       file: path.resolve(file),
-      clockOffsetNs: typeof recordedOffset === 'bigint' ? recordedOffset : undefined,
     };
     return new SupervisedWorker<RecorderControl>({
       name: 'recorder',
@@ -168,7 +166,9 @@ export class Engine implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    await Promise.all([this.#syncWorker.start(), this.#recorder?.start(), this.#ingestWorker?.start()]);
+    await Promise.all([this.#syncWorker.start(), this.#ingestWorker?.start()]);
+    // After ingestion, which measures the distance of the clocks that the recording needs; the journal keeps what came before.
+    await this.#recorder?.start();
     if (this.#config.user !== undefined) becomeUser(this.#config.user, this.#config.journalDirectory);
   }
 

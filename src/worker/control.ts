@@ -62,8 +62,6 @@ export interface RecorderData {
   /** First sequence that is recorded. */
   since: bigint;
   file: string;
-  /** Of the source, where it has its own (a trace that is recorded again); else this machine's. */
-  clockOffsetNs: bigint | undefined;
 }
 
 export interface RecorderControl {

@@ -3,15 +3,15 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { ARENA_REGION_SCRATCH } from '../../layout/arena.ts';
+import { ARENA_INGEST_OFFSET, ARENA_REGION_SCRATCH } from '../../layout/arena.ts';
 import * as entry from '../../layout/entry.ts';
+import { INGEST_CLOCK_OFFSET_NS_OFFSET } from '../../layout/ingest.ts';
+import { KERNEL_RECORD_LANE_SEQUENCE_OFFSET } from '../../layout/kernel-record.ts';
 import { Arena } from '../arena/arena.ts';
-import { clockOffsetNs } from '../arena/native.ts';
 import { instantiate } from '../arena/wasm.ts';
 import { decodeEntry } from '../event/entry.ts';
 import type { EntryDecoder } from '../event/entry-decoder.ts';
 import { JournalTail } from '../journal/tail.ts';
-import type { SourceLoss } from '../source/source.ts';
 import { TraceRecorder } from '../source/trace/index.ts';
 import { type RecorderControl, type RecorderData, SCRATCH_RECORDER } from './control.ts';
 import { exposeControl } from './endpoint.ts';
@@ -25,10 +25,9 @@ const wasm = instantiate(arena);
 const scratch = arena.region(ARENA_REGION_SCRATCH, SCRATCH_RECORDER).address;
 const recordAt = scratch + entry.ENTRY_LENGTH_MAX;
 const tail = new JournalTail({ arena, plan: data.journal, since: data.since });
-const recorder = new TraceRecorder({ file: data.file, clockOffsetNs: data.clockOffsetNs ?? clockOffsetNs() });
-/** Gaps of a lane that no later record of it has shown yet: a replay finds the others by itself, from the jump in the lane's sequence. */
-const trailing = new Map<number, SourceLoss>();
-
+// The one that the events' times were made with, so that a replay makes the same.
+const clockOffsetNs = arena.view.getBigInt64(ARENA_INGEST_OFFSET + INGEST_CLOCK_OFFSET_NS_OFFSET, true);
+const recorder = new TraceRecorder({ file: data.file, clockOffsetNs });
 function visit(decoder: EntryDecoder, at: number, length: number): void {
   const kind = decoder.kind(at);
   if (kind === entry.ENTRY_KIND_GAP) recordGap(decoder.copy(at, length));
@@ -37,20 +36,19 @@ function visit(decoder: EntryDecoder, at: number, length: number): void {
   arena.bytes.set(decoder.copy(at, length), scratch);
   const recordLength = wasm.recordFromEntry(scratch, recordAt);
   if (recordLength === 0) return;
-  trailing.delete(arena.view.getUint32(scratch + entry.ENTRY_CPU_OFFSET, true));
+  // The lanes also counted what was outside of the watched trees: their jumps would look like gaps. The gaps themselves are recorded as losses.
+  arena.view.setBigUint64(recordAt + KERNEL_RECORD_LANE_SEQUENCE_OFFSET, 0n, true);
   recorder.record(arena.slice(recordAt, recordLength));
 }
 
 function recordGap(bytes: Uint8Array): void {
-  const { u64, u32, cpu } = decodeEntry(bytes);
-  const loss: SourceLoss = {
+  const { u64, u32 } = decodeEntry(bytes);
+  recorder.loss({
     cause: u32.get(entry.ENTRY_BIT_GAP_CAUSE) ?? 0,
     from: u64.get(entry.ENTRY_BIT_GAP_FROM) ?? 0n,
     to: u64.get(entry.ENTRY_BIT_GAP_TO) ?? 0n,
     count: u64.get(entry.ENTRY_BIT_GAP_COUNT) ?? 0n,
-  };
-  if (loss.from === 0n) recorder.loss(loss);
-  else trailing.set(cpu, loss);
+  });
 }
 
 let isStopping = false;
@@ -68,7 +66,6 @@ async function run(): Promise<void> {
     if (isLast) break;
     await tail.wait(undefined, WAIT_MS);
   }
-  for (const loss of trailing.values()) recorder.loss(loss);
   recorder.close();
   tail.close();
 }
