@@ -44,7 +44,8 @@ const COUNTERS: Counters = {
   lostUnknown: false,
   bytes: 4_200_000n,
   seconds: 75,
-  latency: { p50Ns: 184, p99Ns: 2100, maxNs: 31_000 },
+  latency: { count: 100, p50Ns: 5100, p99Ns: 2_100_000, maxNs: 31_000_000 },
+  latencySpinning: { count: 80, p50Ns: 184, p99Ns: 2100, maxNs: 31_000 },
   history: [1, 5, 3, 8],
 };
 
@@ -97,7 +98,10 @@ describe('the frame', () => {
     expect(text).toContain('/w/file-99');
     expect(text).not.toContain('/w/file-80 ');
     expect(text).toContain('seen 12,345   120/s   lost 0   4.2 MB');
-    expect(text).toContain('p50 184 ns   p99 2.1 µs   max 31.0 µs');
+    expect(text).toContain('kernel to wasm  p50 5.1 µs  p99 2.1 ms  max 31.0 ms   spinning p50 184 ns');
+    expect(renderFrame(frame({ rows, width: 140 }))).toMatch(
+      /wasm {2}p50 5\.1 µs .* spinning p50 184 ns {2}p99 2\.1 µs {2}max 31\.0 µs/,
+    );
     expect(text).toMatch(/1:15 *$/m);
   });
 
@@ -115,7 +119,7 @@ describe('the frame', () => {
   });
 
   it('says what is missing before the first event and the first measurement', () => {
-    const text = renderFrame(frame({ counters: { ...COUNTERS, latency: undefined } }));
+    const text = renderFrame(frame({ counters: { ...COUNTERS, latency: { count: 0, p50Ns: 0, p99Ns: 0, maxNs: 0 } } }));
     expect(text).toContain('waiting for the first event');
     expect(text).toContain('nothing measured yet');
   });

@@ -60,6 +60,8 @@ interface Result {
   lost: bigint;
   gaps: bigint;
   entries: number;
+  differenceCount: number;
+  /** The first few. */
   differences: readonly TreeDifference[];
   latency: { count: number; p50Ns: number; p99Ns: number; maxNs: number };
   source: string;
@@ -166,6 +168,7 @@ function result(from: {
     lost: ingest.lost,
     gaps: ingest.gaps,
     entries: tree.size,
+    differenceCount: differences.length,
     differences: differences.slice(0, DIFFERENCES_SHOWN),
     latency: latency.all,
     source: from.source,
@@ -178,7 +181,10 @@ function report(result: Result, paint: Paint): string {
   const wrong = fsWatch.missing + fsWatch.stale;
   const verdict = result.identical
     ? paint('green', `identical to the real tree (${formatCount(result.entries)} entries)`)
-    : paint('red', `NOT identical to the real tree: ${plural(result.differences.length, 'difference')} or more`);
+    : paint(
+        'red',
+        `NOT identical to the real tree: ${plural(result.differenceCount, 'difference')} among ${formatCount(result.entries)} entries`,
+      );
   const lost =
     result.lost === 0n && result.gaps === 0n
       ? paint('green', 'none lost')

@@ -2,7 +2,7 @@
 
 import type { Engine } from '../../engine/engine.ts';
 import type { EngineStats } from '../../engine/types.ts';
-import type { Counters } from './table.ts';
+import type { Counters, LatencyFigures } from './table.ts';
 
 const SAMPLE_MS = 250;
 const SAMPLES_PER_SECOND = 1000 / SAMPLE_MS;
@@ -55,7 +55,8 @@ export class Meter {
       lostUnknown: this.#lostUnknown,
       bytes: ingest.bytes,
       seconds: this.seconds,
-      latency: latency.all.count === 0 ? undefined : latency.all,
+      latency: capped(latency.all),
+      latencySpinning: capped(latency.spinning),
       history: this.#history,
     };
   }
@@ -84,4 +85,10 @@ export class Meter {
       if (this.#history.length > HISTORY_MAX) this.#history.shift();
     }
   }
+}
+
+/** A percentile is the upper edge of a histogram's bucket, and may lie above the greatest value that was measured. */
+function capped(figures: LatencyFigures): LatencyFigures {
+  const { count, p50Ns, p99Ns, maxNs } = figures;
+  return { count, p50Ns: Math.min(p50Ns, maxNs), p99Ns: Math.min(p99Ns, maxNs), maxNs };
 }

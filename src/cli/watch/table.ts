@@ -5,6 +5,13 @@ import { formatBytes, formatClock, formatCount, formatDuration, formatLocalTime,
 import type { Paint } from '../style.ts';
 import { type Row, styleOf } from './rows.ts';
 
+export interface LatencyFigures {
+  count: number;
+  p50Ns: number;
+  p99Ns: number;
+  maxNs: number;
+}
+
 export interface Counters {
   seen: bigint;
   perSecond: number;
@@ -13,8 +20,9 @@ export interface Counters {
   lostUnknown: boolean;
   bytes: bigint;
   seconds: number;
-  /** undefined until there is something to tell. */
-  latency: { p50Ns: number; p99Ns: number; maxNs: number } | undefined;
+  /** From the kernel's hand-over to wasm: of all records, and of those taken while the worker was spinning. */
+  latency: LatencyFigures;
+  latencySpinning: LatencyFigures;
   /** Events in each of the last seconds, oldest first. */
   history: readonly number[];
 }
@@ -240,12 +248,18 @@ function counterLine(counters: Counters, paint: Paint, width: number): string {
     : ` ${painted.join('   ')}${padding}${paint('cyan', graph)}`;
 }
 
-function latencyLine({ latency }: Counters, paint: Paint, width: number): string {
-  if (latency === undefined) return paint('dim', shortenRight(' kernel to wasm: nothing measured yet', width));
-  const text =
-    ` kernel to wasm  p50 ${formatDuration(latency.p50Ns)}   p99 ${formatDuration(latency.p99Ns)}   ` +
-    `max ${formatDuration(latency.maxNs)}`;
-  return shortenRight(text, width);
+function latencyLine({ latency, latencySpinning }: Counters, paint: Paint, width: number): string {
+  if (latency.count === 0) return paint('dim', shortenRight(' kernel to wasm: nothing measured yet', width));
+  const text = (figures: LatencyFigures, gap: string): string =>
+    ['p50', 'p99', 'max']
+      .map((name, index) => `${name} ${formatDuration([figures.p50Ns, figures.p99Ns, figures.maxNs][index] ?? 0)}`)
+      .join(gap);
+  const all = ` kernel to wasm  ${text(latency, '  ')}`;
+  if (latencySpinning.count === 0) return shortenRight(all, width);
+  // What the crossing itself costs; the first figures have the sleeps of the worker in them.
+  const both = `${all}   spinning ${text(latencySpinning, '  ')}`;
+  const short = `${all}   spinning p50 ${formatDuration(latencySpinning.p50Ns)}`;
+  return shortenRight(both.length <= width ? both : short, width);
 }
 
 function between(left: string, right: string, width: number, paint: Paint): string {

@@ -52,7 +52,9 @@ export async function runWatch(paths: readonly string[], options: WatchOptions, 
   let gate: CommandGate | undefined;
   try {
     if (options.command !== undefined) gate = await CommandGate.start(options.command);
+    context.log?.debug({ ...plan.engine, pid: gate?.pid }, 'opening the engine');
     const engine = await openEngine(plan.engine, gate, context);
+    context.log?.debug({ position: String(engine.position) }, 'engine is open');
     try {
       return await watchEngine({ engine, gate, stop, plan, options, context, table });
     } finally {
@@ -174,7 +176,9 @@ async function watchEngine(watching: Watching): Promise<number> {
   try {
     const end = await untilEnd(watching, feed);
     clearInterval(checkpoints);
+    context.log?.debug({ shown: feed.shown }, 'draining');
     complete = await feed.drain(DRAIN_TIMEOUT_MS);
+    context.log?.debug({ shown: feed.shown, complete }, 'engine is closed');
     meter.finish();
     view.end();
     const summary = summaryData({ meter, feed, engine, command: options.command, end, complete, roots: plan.roots });
