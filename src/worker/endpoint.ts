@@ -1,6 +1,8 @@
-// comlink over worker_threads: both ends in one place, because the package's Node files are not in its type map.
+// comlink over worker_threads: both ends in one place, because the package's Node files are not in its type map. Types come from its main entry:
+// they end up in our declarations, and users have no declarations for the Node files.
 
 import type { MessagePort, Worker } from 'node:worker_threads';
+import type { Remote } from 'comlink';
 import * as comlink from 'comlink/dist/esm/comlink.mjs';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 
@@ -10,8 +12,8 @@ export function exposeControl<T extends object>(control: T, port: MessagePort): 
 }
 
 /** The calls that a worker answers. Keep the result referenced: comlink frees the other side when it is collected. */
-export function wrapControl<T>(worker: Worker): comlink.Remote<T> {
+export function wrapControl<T>(worker: Worker): Remote<T> {
   return comlink.wrap<T>(nodeEndpoint(worker));
 }
 
-export type RemoteControl<T> = comlink.Remote<T>;
+export type RemoteControl<T> = Remote<T>;
