@@ -35,7 +35,7 @@ async function main(argv) {
     return EXIT_USAGE;
   }
   if (options.help) return print(USAGE);
-  if (options.list) return print(suites.flatMap(({ ids }) => ids.map((id) => `${id.padEnd(32)}${goalText(id)}`.trimEnd() + '\n')).join(''));
+  if (options.list) return print(listText(suites));
   const missing = missingBuild();
   if (missing !== '') {
     process.stderr.write(`bench: ${missing}\n`);
@@ -105,6 +105,12 @@ function runSuite(file, options) {
       resolve(isSilent ? { failed: `ended without a result: code=${code}, signal=${signal}` } : outcome);
     });
   });
+}
+
+/** @param {readonly { ids: readonly string[] }[]} suites */
+function listText(suites) {
+  const lines = suites.flatMap(({ ids }) => ids.map((id) => `${id.padEnd(32)}${goalText(id)}`.trimEnd()));
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 /** @param {string} text */

@@ -19,7 +19,11 @@ export const ids = CASES.map(({ id }) => id);
 
 /** @param {import('../harness/measure.mjs').Context} context */
 export async function run(context) {
-  const [{ Arena }, { instantiate }, layout] = await Promise.all([load('src/arena/arena.js'), load('src/arena/wasm.js'), loadLayout()]);
+  const [{ Arena }, { instantiate }, layout] = await Promise.all([
+    load('src/arena/arena.js'),
+    load('src/arena/wasm.js'),
+    loadLayout(),
+  ]);
   const arena = Arena.create({ regions: [{ kind: layout.ARENA_REGION_SCRATCH, length: 65_536 * 16 }] });
   const wasm = instantiate(arena);
   wasm.crc32cInit();
@@ -36,10 +40,24 @@ export async function run(context) {
     const subject = async () => measure(count, inputs, length, (offset) => wasm.crc32c(address + offset, length) >>> 0);
     const slices = Array.from({ length: inputs }, (_, index) => copy.subarray(index * length, (index + 1) * length));
     const other = async () =>
-      measure(count, inputs, length, (offset) => wordOf(hasher.init().update(slices[offset / length]).digest('binary')));
+      measure(count, inputs, length, (offset) =>
+        wordOf(
+          hasher
+            .init()
+            .update(slices[offset / length])
+            .digest('binary'),
+        ),
+      );
     const measured = await alternate(context, { subject, rivals: hasher === undefined ? {} : { [rival]: other } });
     results.push(
-      summarize({ id, unit: 'bytes/s', better: 'higher', subject: measured.subject, rival, rivalSamples: measured.rivals[rival] ?? [] }),
+      summarize({
+        id,
+        unit: 'bytes/s',
+        better: 'higher',
+        subject: measured.subject,
+        rival,
+        rivalSamples: measured.rivals[rival] ?? [],
+      }),
     );
   }
   return results;

@@ -5,7 +5,11 @@ import { load, loadLayout } from '../harness/engine.mjs';
 
 const BATCH = 4096;
 const { memory, plan, records } = workerData;
-const [{ Arena }, { JournalTail }, L] = await Promise.all([load('src/arena/arena.js'), load('src/journal/tail.js'), loadLayout()]);
+const [{ Arena }, { JournalTail }, L] = await Promise.all([
+  load('src/arena/arena.js'),
+  load('src/journal/tail.js'),
+  loadLayout(),
+]);
 const arena = Arena.attach(memory);
 const tail = new JournalTail({ arena, plan, since: 'start' });
 const sequenceAt = Number(L.ENTRY_SEQUENCE_OFFSET);

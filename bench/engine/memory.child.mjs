@@ -28,6 +28,7 @@ async function read() {
 /** /proc/self/status counts in kB. */
 function readMemory() {
   const status = fs.readFileSync('/proc/self/status', 'utf8');
-  const bytes = (/** @type {string} */ name) => Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status)?.[1]) * 1024;
+  const bytes = (/** @type {string} */ name) =>
+    Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status)?.[1]) * 1024;
   return { rss: bytes('VmRSS'), anonymous: bytes('RssAnon'), peak: bytes('VmHWM') };
 }

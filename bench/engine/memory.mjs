@@ -24,12 +24,23 @@ export async function run(context) {
   return withDirectory(async (root) => {
     const trace = await makeTrace(root, { records, seed: context.seed });
     const subject = async () => {
-      const { stdout } = await run1(process.execPath, [fileURLToPath(new URL('memory.child.mjs', import.meta.url)), trace], { timeout: TIMEOUT_MS });
+      const { stdout } = await run1(
+        process.execPath,
+        [fileURLToPath(new URL('memory.child.mjs', import.meta.url)), trace],
+        { timeout: TIMEOUT_MS },
+      );
       const { rss, anonymous, peak, seen, sum } = JSON.parse(stdout);
       if (seen !== records) throw new Error(`events=${records}, seen=${seen}`);
-      return { figures: { '': rss }, checksum: sum.toString(16).padStart(8, '0'), counts: { seen, lost: records - seen, anonymousBytes: anonymous, peakBytes: peak } };
+      return {
+        figures: { '': rss },
+        checksum: sum.toString(16).padStart(8, '0'),
+        counts: { seen, lost: records - seen, anonymousBytes: anonymous, peakBytes: peak },
+      };
     };
-    const measured = await alternate({ ...context, runs: Math.min(context.runs, RUNS_MAX) }, { subject, warmUp: false });
+    const measured = await alternate(
+      { ...context, runs: Math.min(context.runs, RUNS_MAX) },
+      { subject, warmUp: false },
+    );
     return [summarize({ id: 'engine.memory', unit: 'bytes', better: 'lower', subject: measured.subject })];
   });
 }

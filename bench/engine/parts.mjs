@@ -7,15 +7,18 @@ const SEGMENT_LENGTH = 16 * 2 ** 20;
 
 /** @param {{ trace: string }} options */
 export async function openParts({ trace }) {
-  const [{ Arena }, { instantiate }, { engineRegions }, { Journal }, { attachTrace }, { SupervisedWorker }] = await Promise.all([
-    load('src/arena/arena.js'),
-    load('src/arena/wasm.js'),
-    load('src/engine/arena-plan.js'),
-    load('src/journal/journal.js'),
-    load('src/source/trace/index.js'),
-    load('src/engine/supervisor.js'),
-  ]);
-  const arena = Arena.create({ regions: engineRegions({ ringCapacity: RING_CAPACITY, segmentLength: SEGMENT_LENGTH }) });
+  const [{ Arena }, { instantiate }, { engineRegions }, { Journal }, { attachTrace }, { SupervisedWorker }] =
+    await Promise.all([
+      load('src/arena/arena.js'),
+      load('src/arena/wasm.js'),
+      load('src/engine/arena-plan.js'),
+      load('src/journal/journal.js'),
+      load('src/source/trace/index.js'),
+      load('src/engine/supervisor.js'),
+    ]);
+  const arena = Arena.create({
+    regions: engineRegions({ ringCapacity: RING_CAPACITY, segmentLength: SEGMENT_LENGTH }),
+  });
   const wasm = instantiate(arena);
   wasm.crc32cInit();
   const journal = Journal.open({ arena, wasm, directory: undefined, segmentLength: SEGMENT_LENGTH });
@@ -26,7 +29,14 @@ export async function openParts({ trace }) {
   const onGivenUp = (/** @type {Error} */ error) => {
     throw error;
   };
-  const sync = new SupervisedWorker({ name: 'sync', file: 'sync.worker', data: () => ({ memory, journal: journal.plan }), begin, wake: () => wasm.journalSyncRequest(), onGivenUp });
+  const sync = new SupervisedWorker({
+    name: 'sync',
+    file: 'sync.worker',
+    data: () => ({ memory, journal: journal.plan }),
+    begin,
+    wake: () => wasm.journalSyncRequest(),
+    onGivenUp,
+  });
   const ingestData = () => ({ memory, source: host.plan, roots: [], idle: 'adaptive', flush: false });
   const ingest = new SupervisedWorker({ name: 'ingest', file: 'ingest.worker', data: ingestData, begin, onGivenUp });
   await sync.start();

@@ -39,12 +39,18 @@ export async function run(context) {
 async function measureEntries(trace, records) {
   const parts = await openParts({ trace });
   try {
-    const worker = new Worker(new URL('entries.worker.mjs', import.meta.url), { workerData: { memory: parts.memory, plan: parts.plan, records } });
+    const worker = new Worker(new URL('entries.worker.mjs', import.meta.url), {
+      workerData: { memory: parts.memory, plan: parts.plan, records },
+    });
     await once(worker, 'message');
     const answer = once(worker, 'message');
     await parts.start();
     const [{ count, gaps, sum, ns }] = await answer;
-    return { figures: { '': (count / ns) * 1e9 }, checksum: sum.toString(16).padStart(8, '0'), counts: { produced: records, seen: count, lost: records - count, gaps } };
+    return {
+      figures: { '': (count / ns) * 1e9 },
+      checksum: sum.toString(16).padStart(8, '0'),
+      counts: { produced: records, seen: count, lost: records - count, gaps },
+    };
   } finally {
     await parts.close();
   }
@@ -61,7 +67,11 @@ async function measureEvents(trace, records) {
   try {
     const shared = new SharedArrayBuffer(64);
     const words = new Float64Array(shared);
-    const subscription = await engine.subscribe(new URL('events.subscriber.mjs', import.meta.url), { since: 'start' }, { shared });
+    const subscription = await engine.subscribe(
+      new URL('events.subscriber.mjs', import.meta.url),
+      { since: 'start' },
+      { shared },
+    );
     await engine.finished();
     await subscription.close();
     const [count = 0, sum = 0, firstMs = 0, lastMs = 0, gaps = 0] = words;

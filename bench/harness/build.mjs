@@ -26,7 +26,11 @@ export async function buildNative(name, libraries = []) {
   const nativeDirectory = path.join(benchDirectory, 'native');
   const source = path.join(nativeDirectory, `${name}.cc`);
   const headers = fs.readdirSync(nativeDirectory).filter((file) => file.endsWith('.h'));
-  const inputs = [source, ...headers.map((file) => path.join(nativeDirectory, file)), path.join(rootDirectory, 'bpf', 'layout.h')];
+  const inputs = [
+    source,
+    ...headers.map((file) => path.join(nativeDirectory, file)),
+    path.join(rootDirectory, 'bpf', 'layout.h'),
+  ];
   const flags = [...CXX_FLAGS, '-I', path.join(rootDirectory, 'bpf'), '-I', nativeDirectory];
   const output = outputPath(name, inputs, flags, '');
   if (fs.existsSync(output)) return output;
@@ -61,7 +65,8 @@ export async function buildAssembly(name) {
  * @param {unknown} value
  */
 function flagsOf(key, value) {
-  if (key === 'outFile' || key === 'textFile' || key === 'memoryBase') return key === 'memoryBase' ? ['--memoryBase', String(value)] : [];
+  if (key === 'outFile' || key === 'textFile' || key === 'memoryBase')
+    return key === 'memoryBase' ? ['--memoryBase', String(value)] : [];
   if (Array.isArray(value)) return value.flatMap((one) => [`--${key}`, String(one)]);
   if (typeof value === 'boolean') return value ? [`--${key}`] : [];
   return [`--${key}`, String(value)];

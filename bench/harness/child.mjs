@@ -6,7 +6,10 @@ const [file, options] = process.argv.slice(2);
 if (file === undefined || options === undefined) throw new Error('child.mjs FILE OPTIONS');
 
 const send = (/** @type {object} */ message) => new Promise((resolve) => process.send?.(message, resolve));
-const context = makeContext({ ...JSON.parse(options), note: (/** @type {string} */ text) => void send({ note: text }) });
+const context = makeContext({
+  ...JSON.parse(options),
+  note: (/** @type {string} */ text) => void send({ note: text }),
+});
 try {
   const { run } = /** @type {import('./suites.mjs').Suite} */ (await import(file));
   await send({ results: await run(context) });

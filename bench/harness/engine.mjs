@@ -8,7 +8,9 @@ const distDirectory = new URL('../../dist/', import.meta.url);
 
 /** One line for the user when there is no dist/, else ''. */
 export function missingBuild() {
-  const missing = ['layout/index.js', 'src/arena/arena.js', 'assembly/release.wasm'].filter((file) => !fs.existsSync(new URL(file, distDirectory)));
+  const missing = ['layout/index.js', 'src/arena/arena.js', 'assembly/release.wasm'].filter(
+    (file) => !fs.existsSync(new URL(file, distDirectory)),
+  );
   return missing.length === 0 ? '' : `dist/${missing[0]} is missing: run \`npm run build\` first`;
 }
 

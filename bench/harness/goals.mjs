@@ -37,7 +37,8 @@ export function missesOf(result) {
   const { ratioMin, valueMin, valueMax, lostMax } = GOALS[result.id] ?? {};
   const missed = [];
   // A rival that is not to be had says nothing about us.
-  if (ratioMin !== undefined && result.ratio !== null && result.ratio < ratioMin) missed.push(`ratio=${result.ratio}, goal >= ${ratioMin}`);
+  if (ratioMin !== undefined && result.ratio !== null && result.ratio < ratioMin)
+    missed.push(`ratio=${result.ratio}, goal >= ${ratioMin}`);
   if (valueMin !== undefined && result.value < valueMin) missed.push(`value=${result.value}, goal >= ${valueMin}`);
   if (valueMax !== undefined && result.value > valueMax) missed.push(`value=${result.value}, goal <= ${valueMax}`);
   if (lostMax !== undefined && (result.lost ?? 0) > lostMax) missed.push(`lost=${result.lost}, goal <= ${lostMax}`);
@@ -58,7 +59,11 @@ export function goalText(id) {
 /** 1234567 -> '1.23 M'. @param {number} value */
 export function formatNumber(value) {
   if (!Number.isFinite(value)) return '-';
-  for (const [unit, name] of /** @type {const} */ ([[1e9, ' G'], [1e6, ' M'], [1e4, ' k']])) {
+  for (const [unit, name] of /** @type {const} */ ([
+    [1e9, ' G'],
+    [1e6, ' M'],
+    [1e4, ' k'],
+  ])) {
     if (Math.abs(value) >= unit) return `${Number((value / (name === ' k' ? 1e3 : unit)).toPrecision(3))}${name}`;
   }
   return String(Number(value.toPrecision(4)));

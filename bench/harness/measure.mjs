@@ -42,6 +42,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Thrown by a bench that cannot run on this machine; the message says what it needs. */
 export class CannotRun extends Error {
+  /** @override */
   name = 'CannotRun';
 }
 
@@ -91,7 +92,17 @@ export async function alternate(context, { subject, rivals = {}, warmUp = true, 
  *   rivalFigure?: string, note?: string }} options
  * @returns {Result}
  */
-export function summarize({ id, unit, better, figure = '', subject, rival = null, rivalSamples, rivalFigure = figure, note }) {
+export function summarize({
+  id,
+  unit,
+  better,
+  figure = '',
+  subject,
+  rival = null,
+  rivalSamples,
+  rivalFigure = figure,
+  note,
+}) {
   const values = subject.map((sample) => figureOf(sample, figure));
   const value = median(values);
   const hasRival = rivalSamples !== undefined && rivalSamples.length > 0;

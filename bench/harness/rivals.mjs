@@ -24,7 +24,10 @@ export async function ensureRivals(note) {
   if (fs.existsSync(installed) && fs.statSync(installed).mtimeMs >= fs.statSync(lock).mtimeMs) return;
   note('installing the rivals into bench/node_modules (once)');
   try {
-    await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: benchDirectory, timeout: INSTALL_MS_MAX });
+    await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+      cwd: benchDirectory,
+      timeout: INSTALL_MS_MAX,
+    });
     fs.utimesSync(installed, new Date(), new Date());
   } catch (error) {
     note(`the rivals cannot be installed, their columns stay empty: ${lastLine(error)}`);
@@ -60,8 +63,19 @@ export async function loadBetterSqlite(note, { compile }) {
     if (!compile) return void note('rival better-sqlite3 is not compiled yet: run this id once without --smoke');
     note('compiling better-sqlite3 (once, about a minute)');
     try {
-      const gyp = path.join(path.dirname(fs.realpathSync(await which('npm'))), '..', 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
-      await run(process.execPath, [gyp, 'rebuild', '--release', ...headersFlag()], { cwd: directory, timeout: COMPILE_MS_MAX, maxBuffer: 1 << 26 });
+      const gyp = path.join(
+        path.dirname(fs.realpathSync(await which('npm'))),
+        '..',
+        'node_modules',
+        'node-gyp',
+        'bin',
+        'node-gyp.js',
+      );
+      await run(process.execPath, [gyp, 'rebuild', '--release', ...headersFlag()], {
+        cwd: directory,
+        timeout: COMPILE_MS_MAX,
+        maxBuffer: 1 << 26,
+      });
     } catch (error) {
       return void note(`rival better-sqlite3 cannot be compiled: ${lastLine(error)}`);
     }

@@ -34,11 +34,24 @@ export async function run(context) {
     const rivals = {};
     if (Database !== undefined) rivals[sqliteName] = async () => measure(openSqlite(Database, place()), count);
     if (lmdb !== undefined) rivals[lmdbName] = async () => measure(openLmdb(lmdb, place()), count);
-    const measured = await alternate(context, { subject: async () => measure(await openEngine(place()), count), rivals });
+    const measured = await alternate(context, {
+      subject: async () => measure(await openEngine(place()), count),
+      rivals,
+    });
     const shared = /** @type {const} */ ({ unit: 'events/s', better: 'higher', subject: measured.subject });
     return [
-      summarize({ id: 'journal.append.group', ...shared, rival: sqliteName, rivalSamples: measured.rivals[sqliteName] ?? [] }),
-      summarize({ id: 'journal.append.group.lmdb', ...shared, rival: lmdbName, rivalSamples: measured.rivals[lmdbName] ?? [] }),
+      summarize({
+        id: 'journal.append.group',
+        ...shared,
+        rival: sqliteName,
+        rivalSamples: measured.rivals[sqliteName] ?? [],
+      }),
+      summarize({
+        id: 'journal.append.group.lmdb',
+        ...shared,
+        rival: lmdbName,
+        rivalSamples: measured.rivals[lmdbName] ?? [],
+      }),
     ];
   });
 }

@@ -66,12 +66,26 @@ export async function run(context) {
           const appender = new Appender({ arena: place.arena, wasm: place.wasm, plan });
           for (const payload of payloads) appender.append({ type: 'fs.write', payload }, 'process');
         }),
-      rivals: { [NODE]: async () => writeFromNode(path.join(root, 'written'), payloads, Number(L.ENTRY_HEADER_LENGTH)) },
+      rivals: {
+        [NODE]: async () => writeFromNode(path.join(root, 'written'), payloads, Number(L.ENTRY_HEADER_LENGTH)),
+      },
     });
     const shared = /** @type {const} */ ({ unit: 'events/s', better: 'higher' });
     return [
-      summarize({ id: 'journal.append.process', ...shared, subject: inWasm.subject, rival: NATIVE, rivalSamples: inWasm.rivals[NATIVE] ?? [] }),
-      summarize({ id: 'journal.append.process.node', ...shared, subject: inNode.subject, rival: NODE, rivalSamples: inNode.rivals[NODE] ?? [] }),
+      summarize({
+        id: 'journal.append.process',
+        ...shared,
+        subject: inWasm.subject,
+        rival: NATIVE,
+        rivalSamples: inWasm.rivals[NATIVE] ?? [],
+      }),
+      summarize({
+        id: 'journal.append.process.node',
+        ...shared,
+        subject: inNode.subject,
+        rival: NODE,
+        rivalSamples: inNode.rivals[NODE] ?? [],
+      }),
     ];
   });
 }
@@ -108,7 +122,8 @@ function writeFromNode(file, payloads, headerLength) {
   fs.rmSync(file);
   let sum = 0;
   for (let at = 0; at < written.length; at += event.length) {
-    for (let word = at + headerLength; word < at + event.length; word += 8) sum = (sum + written.readUInt32LE(word)) >>> 0;
+    for (let word = at + headerLength; word < at + event.length; word += 8)
+      sum = (sum + written.readUInt32LE(word)) >>> 0;
   }
   return { figures: { '': (payloads.length / ns) * 1e9 }, checksum: sum.toString(16).padStart(8, '0') };
 }

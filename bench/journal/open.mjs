@@ -10,8 +10,16 @@ export const SEGMENT_LENGTH = 64 * 2 ** 20;
 
 /** An arena for one journal at a time. */
 export async function makeArena() {
-  const [{ Arena }, { instantiate }, L] = await Promise.all([load('src/arena/arena.js'), load('src/arena/wasm.js'), loadLayout()]);
-  const windows = Array.from({ length: Number(L.LOG_WINDOWS) }, (_, number) => ({ kind: L.ARENA_REGION_JOURNAL_WINDOW, number, length: SEGMENT_LENGTH }));
+  const [{ Arena }, { instantiate }, L] = await Promise.all([
+    load('src/arena/arena.js'),
+    load('src/arena/wasm.js'),
+    loadLayout(),
+  ]);
+  const windows = Array.from({ length: Number(L.LOG_WINDOWS) }, (_, number) => ({
+    kind: L.ARENA_REGION_JOURNAL_WINDOW,
+    number,
+    length: SEGMENT_LENGTH,
+  }));
   const arena = Arena.create({ regions: [{ kind: L.ARENA_REGION_SCRATCH, length: 65_536 }, ...windows] });
   const wasm = instantiate(arena);
   wasm.crc32cInit();
@@ -25,7 +33,9 @@ export async function makeArena() {
 export async function openJournal({ arena, wasm }, directory) {
   const { Journal } = await load('src/journal/journal.js');
   const journal = Journal.open({ arena, wasm, directory, segmentLength: SEGMENT_LENGTH });
-  const worker = new Worker(new URL('sync.worker.mjs', import.meta.url), { workerData: { memory: arena.memory, plan: journal.plan } });
+  const worker = new Worker(new URL('sync.worker.mjs', import.meta.url), {
+    workerData: { memory: arena.memory, plan: journal.plan },
+  });
   await once(worker, 'message');
   return {
     plan: journal.plan,
@@ -56,7 +66,8 @@ export function sumPayloads(directory, L) {
       const payload = view.getUint32(at + Number(L.ENTRY_PAYLOAD_LENGTH_OFFSET), true);
       if (view.getUint16(at + Number(L.ENTRY_KIND_OFFSET), true) === L.ENTRY_KIND_EVENT) {
         count += 1;
-        for (let word = at + length - payload; word < at + length; word += 8) sum = (sum + view.getUint32(word, true)) >>> 0;
+        for (let word = at + length - payload; word < at + length; word += 8)
+          sum = (sum + view.getUint32(word, true)) >>> 0;
       }
       at += (length + 7) & ~7;
     }
@@ -69,6 +80,8 @@ const GOLDEN = 0x9e3779b97f4a7c15n;
 /** The payload that bench/assembly/append-loop.ts writes. @param {number} number */
 export function payloadOf(number) {
   const mixed = BigInt(number) * GOLDEN;
-  const words = BigUint64Array.from([0n, 0n, 1n, 2n, 3n, 4n, 5n], (more, index) => BigInt.asUintN(64, index === 0 ? BigInt(number) : mixed + more));
+  const words = BigUint64Array.from([0n, 0n, 1n, 2n, 3n, 4n, 5n], (more, index) =>
+    BigInt.asUintN(64, index === 0 ? BigInt(number) : mixed + more),
+  );
   return new Uint8Array(words.buffer);
 }

@@ -7,7 +7,11 @@ import { load } from '../harness/engine.mjs';
 
 const WAIT_MS = 100;
 const { memory, plan } = workerData;
-const [{ Arena }, { instantiate }, { JournalSync }] = await Promise.all([load('src/arena/arena.js'), load('src/arena/wasm.js'), load('src/journal/sync.js')]);
+const [{ Arena }, { instantiate }, { JournalSync }] = await Promise.all([
+  load('src/arena/arena.js'),
+  load('src/arena/wasm.js'),
+  load('src/journal/sync.js'),
+]);
 const arena = Arena.attach(memory);
 const sync = new JournalSync({ arena, wasm: instantiate(arena), plan });
 let isStopping = false;

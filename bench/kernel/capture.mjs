@@ -31,12 +31,25 @@ export async function run(context) {
     const rows = [
       { id: 'kernel.capture', rival: 'fs.watch', watch: watchWithNode },
       { id: 'kernel.capture.chokidar', rival: `chokidar ${rivalVersion('chokidar')}`, watch: watchWithChokidar },
-      { id: 'kernel.capture.parcel', rival: `@parcel/watcher ${rivalVersion('@parcel/watcher')}`, watch: watchWithParcel },
+      {
+        id: 'kernel.capture.parcel',
+        rival: `@parcel/watcher ${rivalVersion('@parcel/watcher')}`,
+        watch: watchWithParcel,
+      },
     ];
     const results = [];
     for (const { id, rival, watch } of rows) {
-      const sample = await captureChanges(makeDirectory(root, id), seconds, (directory, seen) => watch(directory, seen, context.note));
-      const result = summarize({ id, unit: 'events/s', better: 'higher', subject, rival, rivalSamples: sample === undefined ? [] : [sample] });
+      const sample = await captureChanges(makeDirectory(root, id), seconds, (directory, seen) =>
+        watch(directory, seen, context.note),
+      );
+      const result = summarize({
+        id,
+        unit: 'events/s',
+        better: 'higher',
+        subject,
+        rival,
+        rivalSamples: sample === undefined ? [] : [sample],
+      });
       results.push({ ...result, counts: { ...result.counts, ...prefixed(sample?.counts ?? {}) } });
     }
     return results;
@@ -55,7 +68,9 @@ function makeDirectory(root, name) {
 
 /** @param {Record<string, number>} counts */
 function prefixed(counts) {
-  return Object.fromEntries(Object.entries(counts).map(([name, value]) => [`rival${name[0]?.toUpperCase()}${name.slice(1)}`, value]));
+  return Object.fromEntries(
+    Object.entries(counts).map(([name, value]) => [`rival${name[0]?.toUpperCase()}${name.slice(1)}`, value]),
+  );
 }
 
 /**
@@ -125,7 +140,11 @@ async function captureChanges(directory, seconds, watch) {
   await close();
   const ns = Math.max(made.ns, Number(lastNs - begin));
   const lost = Math.max(0, made.changes - seen);
-  return { figures: { '': Math.max((seen / ns) * 1e9, Number.MIN_VALUE) }, checksum: seen.toString(16), counts: { changes: made.changes, seen, lost } };
+  return {
+    figures: { '': Math.max((seen / ns) * 1e9, Number.MIN_VALUE) },
+    checksum: seen.toString(16),
+    counts: { changes: made.changes, seen, lost },
+  };
 }
 
 /** Until nothing has been told for a while. @param {() => number} count */
@@ -147,7 +166,10 @@ async function watchWithNode(directory, seen) {
 async function watchWithChokidar(directory, seen, note) {
   const chokidar = /** @type {any} */ (await loadRival('chokidar', note));
   if (chokidar === undefined) return undefined;
-  const watcher = chokidar.watch(directory, { ignoreInitial: true }).on('all', seen).on('error', () => {});
+  const watcher = chokidar
+    .watch(directory, { ignoreInitial: true })
+    .on('all', seen)
+    .on('error', () => {});
   await new Promise((resolve) => watcher.once('ready', resolve));
   return () => watcher.close();
 }
@@ -156,8 +178,11 @@ async function watchWithChokidar(directory, seen, note) {
 async function watchWithParcel(directory, seen, note) {
   const parcel = /** @type {any} */ (await loadRival('@parcel/watcher', note));
   if (parcel === undefined) return undefined;
-  const subscription = await parcel.default.subscribe(directory, (/** @type {unknown} */ error, /** @type {unknown[]} */ events) => {
-    if (error === null) for (let told = 0; told < events.length; told++) seen();
-  });
+  const subscription = await parcel.default.subscribe(
+    directory,
+    (/** @type {unknown} */ error, /** @type {unknown[]} */ events) => {
+      if (error === null) for (let told = 0; told < events.length; told++) seen();
+    },
+  );
   return () => subscription.unsubscribe();
 }

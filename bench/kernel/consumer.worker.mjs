@@ -10,7 +10,11 @@ const SPIN_TURNS = 256;
 const LATENCIES_MAX = 4 << 20;
 
 const { memory, plan } = workerData;
-const [{ Arena }, { instantiate }, L] = await Promise.all([load('src/arena/arena.js'), load('src/arena/wasm.js'), loadLayout()]);
+const [{ Arena }, { instantiate }, L] = await Promise.all([
+  load('src/arena/arena.js'),
+  load('src/arena/wasm.js'),
+  loadLayout(),
+]);
 const arena = Arena.attach(memory);
 const wasm = instantiate(arena);
 const state = arena.region(L.ARENA_REGION_SCRATCH).address;
@@ -39,10 +43,16 @@ function consume() {
       continue;
     }
     if (record < 0) throw new Error(`ringSpin: status=${record}`);
-    if (Atomics.load(arena.i32, stopWord) === 1 && wasm.ringPeek(state) === 0) break;
+    if (Number(Atomics.load(arena.i32, stopWord)) === 1 && wasm.ringPeek(state) === 0) break;
   }
   const sorted = latencies.slice(0, Math.min(count, LATENCIES_MAX)).sort();
-  return { count, p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99), max: percentile(sorted, 1), checksum: sum.toString(16).padStart(16, '0') };
+  return {
+    count,
+    p50: percentile(sorted, 0.5),
+    p99: percentile(sorted, 0.99),
+    max: percentile(sorted, 1),
+    checksum: sum.toString(16).padStart(16, '0'),
+  };
 }
 
 /** Other processes' calls whose place the kernel could not tell come too: they are not the storm's. @param {number} record */
@@ -55,7 +65,8 @@ function isOurs(record) {
  * @param {bigint} now
  */
 function take(record, now) {
-  const handedOver = arena.view.getBigUint64(record + timeAt, true) + BigInt(arena.view.getUint32(record + delayAt, true));
+  const handedOver =
+    arena.view.getBigUint64(record + timeAt, true) + BigInt(arena.view.getUint32(record + delayAt, true));
   latencies[count % LATENCIES_MAX] = now > handedOver ? Number(now - handedOver) : 0;
   sum += arena.view.getUint16(record + opAt, true) + 1;
   count += 1;

@@ -61,7 +61,15 @@ export async function run(context) {
   });
   return ROWS.flatMap(({ prefix, rival }) =>
     FIGURES.map((figure) =>
-      summarize({ id: `${prefix}.${figure}`, unit: 'ns', better: 'lower', figure, subject, rival, rivalSamples: rivals[rival] ?? [] }),
+      summarize({
+        id: `${prefix}.${figure}`,
+        unit: 'ns',
+        better: 'lower',
+        figure,
+        subject,
+        rival,
+        rivalSamples: rivals[rival] ?? [],
+      }),
     ),
   );
 }
@@ -71,7 +79,9 @@ async function buildRival({ note }) {
   try {
     return await buildNative('kernel-latency', ['bpf']);
   } catch (error) {
-    note(`no rival, libbpf-dev is needed to build it: ${error instanceof Error ? error.message.split('\n').at(-2) : error}`);
+    note(
+      `no rival, libbpf-dev is needed to build it: ${error instanceof Error ? error.message.split('\n').at(-2) : error}`,
+    );
     return undefined;
   }
 }
@@ -81,7 +91,11 @@ async function buildRival({ note }) {
  * @param {string} root
  */
 async function openSource(root) {
-  const [{ Arena }, { attachEbpf }, L] = await Promise.all([load('src/arena/arena.js'), load('src/source/ebpf/index.js'), loadLayout()]);
+  const [{ Arena }, { attachEbpf }, L] = await Promise.all([
+    load('src/arena/arena.js'),
+    load('src/source/ebpf/index.js'),
+    loadLayout(),
+  ]);
   const at = (/** @type {string} */ name) => Number(L[name]);
   const arena = Arena.create({
     regions: [
@@ -90,14 +104,23 @@ async function openSource(root) {
       { kind: L.ARENA_REGION_SCRATCH, length: 4096 },
     ],
   });
-  const options = { paths: [root], pids: [], followFork: false, ops: [], ringCapacity: RING_CAPACITY, includeSelf: false };
+  const options = {
+    paths: [root],
+    pids: [],
+    followFork: false,
+    ops: [],
+    ringCapacity: RING_CAPACITY,
+    includeSelf: false,
+  };
   let host;
   try {
     host = attachEbpf(arena, options);
   } catch (error) {
     throw new CannotRun(error instanceof Error ? error.message : String(error));
   }
-  const worker = new Worker(new URL('consumer.worker.mjs', import.meta.url), { workerData: { memory: arena.memory, plan: host.plan } });
+  const worker = new Worker(new URL('consumer.worker.mjs', import.meta.url), {
+    workerData: { memory: arena.memory, plan: host.plan },
+  });
   await once(worker, 'message');
   const stopWord = (arena.region(L.ARENA_REGION_SCRATCH).address + 1024) / 4;
   const parkedWord = (host.plan.details.controlAddress + at('KERNEL_SETTINGS_PARKED_OFFSET')) / 4;
@@ -146,7 +169,9 @@ async function measureWasm(source, storm) {
  */
 async function measureLibbpf(source, { program, call }, storm) {
   source.setWakes(call === 'poll');
-  const child = spawn(program, [source.mapId, WATCHER_CPU, SECONDS_MAX, call].map(String), { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(program, [source.mapId, WATCHER_CPU, SECONDS_MAX, call].map(String), {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   const output = text(child.stdout);
   await once(child.stderr, 'data');
   const made = await storm();
@@ -159,5 +184,9 @@ async function measureLibbpf(source, { program, call }, storm) {
  * @param {import('./storm.mjs').StormCounts} made
  */
 function toSample({ count, p50, p99, max, checksum }, made) {
-  return { figures: { p50, p99 }, checksum, counts: { produced: made.operations, seen: count, lost: made.operations - count, maxNs: max } };
+  return {
+    figures: { p50, p99 },
+    checksum,
+    counts: { produced: made.operations, seen: count, lost: made.operations - count, maxNs: max },
+  };
 }

@@ -26,7 +26,9 @@ export function requireRoot() {
  */
 export async function runStorm(directory, { cycles = 0, seconds = 60, pauseNs = 0, changeEvery = 0 }) {
   const program = await buildNative('storm');
-  const child = spawn(program, [directory, STORM_CPU, cycles, seconds, pauseNs, changeEvery].map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(program, [directory, STORM_CPU, cycles, seconds, pauseNs, changeEvery].map(String), {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
   if (code !== 0) throw new Error(`storm: exit code ${code}`);
   return JSON.parse(output);

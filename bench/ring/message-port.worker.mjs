@@ -12,7 +12,9 @@ await pinThread(side);
 /** The record of bench/assembly/ring-loop.ts. @param {number} number */
 function makeRecord(number) {
   const mixed = BigInt(number) * GOLDEN;
-  return BigUint64Array.from([0n, 0n, 1n, 2n, 3n, 4n, 5n, 6n], (more, index) => BigInt.asUintN(64, index === 0 ? BigInt(number) : mixed + more));
+  return BigUint64Array.from([0n, 0n, 1n, 2n, 3n, 4n, 5n, 6n], (more, index) =>
+    BigInt.asUintN(64, index === 0 ? BigInt(number) : mixed + more),
+  );
 }
 
 /** Low half of the sum of its words. @param {BigUint64Array} record */

@@ -15,7 +15,11 @@ const STATES_LENGTH = 4096;
 
 /** @returns {Promise<Pair>} */
 export async function openPair() {
-  const [{ Arena }, layout, loops] = await Promise.all([load('src/arena/arena.js'), loadLayout(), buildAssembly('ring-loop')]);
+  const [{ Arena }, layout, loops] = await Promise.all([
+    load('src/arena/arena.js'),
+    loadLayout(),
+    buildAssembly('ring-loop'),
+  ]);
   const ringLength = (layout.RING_DATA_OFFSET ?? 0) + RING_CAPACITY;
   const arena = Arena.create({
     regions: [
@@ -26,7 +30,10 @@ export async function openPair() {
       { kind: layout.ARENA_REGION_SCRATCH, number: 2, length: STATES_LENGTH },
     ],
   });
-  const workers = [0, 1].map((side) => new Worker(new URL('pair.worker.mjs', import.meta.url), { workerData: { memory: arena.memory, loops, side } }));
+  const workers = [0, 1].map(
+    (side) =>
+      new Worker(new URL('pair.worker.mjs', import.meta.url), { workerData: { memory: arena.memory, loops, side } }),
+  );
   const failure = Promise.race(workers.map(failureOf));
   await Promise.race([Promise.all(workers.map((worker) => once(worker, 'message'))), failure]);
   let turn = 0;
@@ -34,9 +41,9 @@ export async function openPair() {
     async run(...tasks) {
       turn += 1;
       const answers = Promise.all(workers.map((worker) => once(worker, 'message')));
-      workers.forEach((worker, side) => worker.postMessage({ ...tasks[side], turn }));
-      const [first, second] = await Promise.race([answers, failure]);
-      return [first[0], second[0]];
+      for (const [side, worker] of workers.entries()) worker.postMessage({ ...tasks[side], turn });
+      const [[first], [second]] = /** @type {[[any], [any]]} */ (await Promise.race([answers, failure]));
+      return [first, second];
     },
     async close() {
       await Promise.all(workers.map((worker) => worker.terminate()));

@@ -33,13 +33,15 @@ port.postMessage('ready');
 /** @type {Record<string, (task: any) => object>} */
 const tasks = {
   produce({ count, batch }) {
-    for (let done = 0; done < count; done += CHUNK) loops.produceChunk(producer, BigInt(done), Math.min(CHUNK, count - done), batch);
+    for (let done = 0; done < count; done += CHUNK)
+      loops.produceChunk(producer, BigInt(done), Math.min(CHUNK, count - done), batch);
     return {};
   },
   consume({ count, batch }) {
     let sum = 0n;
     const begin = process.hrtime.bigint();
-    for (let done = 0; done < count; done += CHUNK) sum += loops.consumeChunk(consumer, Math.min(CHUNK, count - done), batch);
+    for (let done = 0; done < count; done += CHUNK)
+      sum += loops.consumeChunk(consumer, Math.min(CHUNK, count - done), batch);
     const ns = Number(process.hrtime.bigint() - begin);
     return { ns, checksum: BigInt.asUintN(64, sum).toString(16).padStart(16, '0') };
   },
@@ -51,7 +53,13 @@ const tasks = {
     return {};
   },
   sendParked({ count, pauseNs }) {
-    sendTimed({ count, pauseNs, shared, send: (number) => loops.sendOne(producer, number), isIdle: () => Atomics.load(arena.i32, parkedWord) === 1 });
+    sendTimed({
+      count,
+      pauseNs,
+      shared,
+      send: (number) => loops.sendOne(producer, number),
+      isIdle: () => Number(Atomics.load(arena.i32, parkedWord)) === 1,
+    });
     return {};
   },
   takeParked({ count }) {
@@ -70,7 +78,12 @@ function roundTrips(pingOnce, count) {
   const clockNs = percentile(readings(loops.nothing, CALIBRATIONS).ns.sort(), 0.5);
   const { ns, sum } = readings(pingOnce, count);
   const hops = ns.map((total) => Math.max(0, total - clockNs) / 2).sort();
-  return { p50: percentile(hops, 0.5), p99: percentile(hops, 0.99), clockNs, checksum: sum.toString(16).padStart(8, '0') };
+  return {
+    p50: percentile(hops, 0.5),
+    p99: percentile(hops, 0.99),
+    clockNs,
+    checksum: sum.toString(16).padStart(8, '0'),
+  };
 }
 
 /**

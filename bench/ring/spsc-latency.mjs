@@ -31,7 +31,15 @@ export async function run(context) {
       },
     });
     return ['p50', 'p99'].map((figure) =>
-      summarize({ id: `ring.spsc.latency.${figure}`, unit: 'ns', better: 'lower', figure, subject, rival: RIVAL, rivalSamples: rivals[RIVAL] ?? [] }),
+      summarize({
+        id: `ring.spsc.latency.${figure}`,
+        unit: 'ns',
+        better: 'lower',
+        figure,
+        subject,
+        rival: RIVAL,
+        rivalSamples: rivals[RIVAL] ?? [],
+      }),
     );
   } finally {
     await pair.close();

@@ -24,7 +24,10 @@ export async function run(context) {
   try {
     const { subject, rivals } = await alternate(context, {
       subject: async () => {
-        const [, { p50, checksum }] = await pair.run({ name: 'sendParked', count, pauseNs: PAUSE_NS }, { name: 'takeParked', count });
+        const [, { p50, checksum }] = await pair.run(
+          { name: 'sendParked', count, pauseNs: PAUSE_NS },
+          { name: 'takeParked', count },
+        );
         return { figures: { '': p50 }, checksum };
       },
       rivals: {
@@ -34,7 +37,16 @@ export async function run(context) {
         },
       },
     });
-    return [summarize({ id: 'ring.spsc.parked', unit: 'ns', better: 'lower', subject, rival: RIVAL, rivalSamples: rivals[RIVAL] ?? [] })];
+    return [
+      summarize({
+        id: 'ring.spsc.parked',
+        unit: 'ns',
+        better: 'lower',
+        subject,
+        rival: RIVAL,
+        rivalSamples: rivals[RIVAL] ?? [],
+      }),
+    ];
   } finally {
     await Promise.all([pair.close(), ports.close()]);
   }
@@ -45,7 +57,11 @@ function openPorts() {
   const { port1, port2 } = new MessageChannel();
   const buffer = new SharedArrayBuffer(SHARED_WORDS_LENGTH);
   const workers = [port1, port2].map(
-    (port, side) => new Worker(new URL('message-port.worker.mjs', import.meta.url), { workerData: { port, side, buffer }, transferList: [port] }),
+    (port, side) =>
+      new Worker(new URL('message-port.worker.mjs', import.meta.url), {
+        workerData: { port, side, buffer },
+        transferList: [port],
+      }),
   );
   return {
     /** @param {number} count @returns {Promise<{ p50: number, checksum: string }>} */

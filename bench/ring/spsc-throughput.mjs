@@ -33,7 +33,16 @@ export async function run(context) {
         },
       });
       const id = batch === 64 ? 'ring.spsc.throughput' : 'ring.spsc.throughput.batch1';
-      results.push(summarize({ id, unit: 'records/s', better: 'higher', subject, rival: RIVAL, rivalSamples: rivals[RIVAL] ?? [] }));
+      results.push(
+        summarize({
+          id,
+          unit: 'records/s',
+          better: 'higher',
+          subject,
+          rival: RIVAL,
+          rivalSamples: rivals[RIVAL] ?? [],
+        }),
+      );
     }
     return results;
   } finally {

@@ -4,7 +4,7 @@
 // Goal: at most 100 ns, and 5 times as fast as the same in plain JavaScript. Both sides write the same bytes: the checksum sums the entries' own.
 // Non-goals: filling the ring; settling symbolic links; the disk.
 
-import { loadLayout, load } from '../harness/engine.mjs';
+import { load, loadLayout } from '../harness/engine.mjs';
 import { alternate, summarize } from '../harness/measure.mjs';
 import { CLOCK_OFFSET_NS, openLog, sumEntries } from './log.mjs';
 import { makePlain } from './plain.mjs';
@@ -23,10 +23,12 @@ export const ids = ['translate.kernel'];
 export async function run(context) {
   const [L, { encodeKernelRecord }] = await Promise.all([loadLayout(), load('src/event/kernel-record.js')]);
   const { KERNEL_OP_COUNT: opCount = 0, KERNEL_VARIANT_COUNT: variantCount = 0 } = L;
-  const records = makeRecords({ count: RECORDS, seed: context.seed, opCount, variantCount, lanes: LANES }).map((record) => {
-    const bytes = new Uint8Array(8192);
-    return bytes.slice(0, encodeKernelRecord(record, bytes, 0));
-  });
+  const records = makeRecords({ count: RECORDS, seed: context.seed, opCount, variantCount, lanes: LANES }).map(
+    (record) => {
+      const bytes = new Uint8Array(8192);
+      return bytes.slice(0, encodeKernelRecord(record, bytes, 0));
+    },
+  );
   const rounds = Math.max(2, Math.round(ROUNDS * context.scale));
   const log = await openLog({ segmentLength: SEGMENT_LENGTH, ringCapacity: RING_CAPACITY });
   const rival = makeRival(records, L);
@@ -40,8 +42,20 @@ export async function run(context) {
       work: () => log.drain(),
       sum: () => sumEntries(log.arena.view, log.window, L),
     });
-  const { subject: samples, rivals } = await alternate(context, { subject, rivals: { [RIVAL]: async () => measure(rounds, rival) } });
-  return [summarize({ id: 'translate.kernel', unit: 'ns', better: 'lower', subject: samples, rival: RIVAL, rivalSamples: rivals[RIVAL] ?? [] })];
+  const { subject: samples, rivals } = await alternate(context, {
+    subject,
+    rivals: { [RIVAL]: async () => measure(rounds, rival) },
+  });
+  return [
+    summarize({
+      id: 'translate.kernel',
+      unit: 'ns',
+      better: 'lower',
+      subject: samples,
+      rival: RIVAL,
+      rivalSamples: rivals[RIVAL] ?? [],
+    }),
+  ];
 }
 
 /**
@@ -57,7 +71,8 @@ function measure(rounds, { prepare, work, sum }) {
     const taken = work();
     ns += Number(process.hrtime.bigint() - begin);
     const entries = sum();
-    if (taken !== RECORDS || entries.count !== RECORDS) throw new Error(`records=${RECORDS}, taken=${taken}, entries=${entries.count}`);
+    if (taken !== RECORDS || entries.count !== RECORDS)
+      throw new Error(`records=${RECORDS}, taken=${taken}, entries=${entries.count}`);
     total = (total + entries.sum) >>> 0;
   }
   return { figures: { '': ns / (rounds * RECORDS) }, checksum: total.toString(16).padStart(8, '0') };

@@ -7,7 +7,11 @@ export const CLOCK_OFFSET_NS = 1_700_000_000_000_000_000n;
 
 /** @param {{ segmentLength: number, ringCapacity: number }} options */
 export async function openLog({ segmentLength, ringCapacity }) {
-  const [{ Arena }, { instantiate }, L] = await Promise.all([load('src/arena/arena.js'), load('src/arena/wasm.js'), loadLayout()]);
+  const [{ Arena }, { instantiate }, L] = await Promise.all([
+    load('src/arena/arena.js'),
+    load('src/arena/wasm.js'),
+    loadLayout(),
+  ]);
   const arena = Arena.create({
     regions: [
       { kind: L.ARENA_REGION_JOURNAL_WINDOW, length: segmentLength },
@@ -47,7 +51,11 @@ export async function openLog({ segmentLength, ringCapacity }) {
       arena.view.setBigInt64(ingest + at('INGEST_CLOCK_OFFSET_NS_OFFSET'), CLOCK_OFFSET_NS, true);
       arena.view.setUint32(log + at('LOG_SEGMENT_LENGTH_OFFSET'), segmentLength, true);
       arena.view.setUint32(control + at('LOG_WINDOW_ADDRESS_OFFSET'), window, true);
-      arena.view.setBigUint64(control + at('LOG_WINDOW_SEGMENT_OFFSET'), BigInt(at('LOG_WINDOW_STATE_READY')) << 32n, true);
+      arena.view.setBigUint64(
+        control + at('LOG_WINDOW_SEGMENT_OFFSET'),
+        BigInt(at('LOG_WINDOW_STATE_READY')) << 32n,
+        true,
+      );
       wasm.journalActivate(0, 1n);
     },
     /** Puts encoded records into the ring. @param {readonly Uint8Array[]} records */

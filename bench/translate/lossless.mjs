@@ -25,7 +25,13 @@ export async function run(context) {
   const tally = { total: 0, kept: 0, sum: 0 };
   for (let done = 0; done < count; done += BATCH) {
     log.reset();
-    const records = makeAnyRecords({ count: Math.min(BATCH, count - done), seed: context.seed + done, opCount, variantCount, lanes });
+    const records = makeAnyRecords({
+      count: Math.min(BATCH, count - done),
+      seed: context.seed + done,
+      opCount,
+      variantCount,
+      lanes,
+    });
     for (const record of records) compareBothWays(log, codec, record, tally);
   }
   const share = tally.kept / tally.total;

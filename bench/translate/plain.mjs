@@ -32,7 +32,9 @@ export function makePlain(L) {
         continue;
       }
       const lane = from.getUint32(record + RECORD_CPU, true);
-      const laneSequence = from.getUint32(record + RECORD_LANE_SEQUENCE, true) + from.getUint32(record + RECORD_LANE_SEQUENCE + 4, true) * 2 ** 32;
+      const laneSequence =
+        from.getUint32(record + RECORD_LANE_SEQUENCE, true) +
+        from.getUint32(record + RECORD_LANE_SEQUENCE + 4, true) * 2 ** 32;
       if (laneSequence !== 0) {
         if (laneSequence !== lanes[lane] + 1) throw new Error('the bench has no gaps');
         lanes[lane] = laneSequence;
@@ -104,9 +106,19 @@ export function makePlain(L) {
     EVENT_RELEVANCE_DEFAULT,
   } = /** @type {Record<string, any>} */ (L);
   // Fields in the order of their presence bits: offset in the record, bit in its half of the presence word.
-  const u64Fields = Int32Array.of(RECORD_INODE, RECORD_DEVICE, RECORD_SIZE, RECORD_AMOUNT, RECORD_ARGUMENT, RECORD_DURATION, RECORD_TIME);
+  const u64Fields = Int32Array.of(
+    RECORD_INODE,
+    RECORD_DEVICE,
+    RECORD_SIZE,
+    RECORD_AMOUNT,
+    RECORD_ARGUMENT,
+    RECORD_DURATION,
+    RECORD_TIME,
+  );
   const u64Bits = Int32Array.from(
-    ['INODE', 'DEVICE', 'SIZE', 'AMOUNT', 'ARGUMENT', 'DURATION_NS', 'MONOTONIC_NS'].map((name) => Number(L[`ENTRY_BIT_${name}`])),
+    ['INODE', 'DEVICE', 'SIZE', 'AMOUNT', 'ARGUMENT', 'DURATION_NS', 'MONOTONIC_NS'].map((name) =>
+      Number(L[`ENTRY_BIT_${name}`]),
+    ),
   );
   const bitOf = (/** @type {string} */ name) => Number(L[`ENTRY_BIT_${name}`]);
   const [tidBit, uidBit, gidBit, errorBit, modeBit, flagsBit, delayBit, commBit, pathBit, path2Bit] = [
@@ -121,7 +133,8 @@ export function makePlain(L) {
     'PATH',
     'PATH2',
   ].map(bitOf);
-  if (ENTRY_BIT_U32_FIRST >= 32 || ENTRY_BIT_BYTES_FIRST <= 32 || Number(tidBit) < 32) throw new Error('the presence word is not as it was');
+  if (ENTRY_BIT_U32_FIRST >= 32 || ENTRY_BIT_BYTES_FIRST <= 32 || Number(tidBit) < 32)
+    throw new Error('the presence word is not as it was');
   const types = makeTypes(L);
 
   /**
@@ -238,7 +251,11 @@ export function makePlain(L) {
     to.setUint32(entry + ENTRY_LAMPORT + 4, sequenceHigh, true);
     const timeLow = from.getUint32(record + RECORD_TIME, true) + offsetLow;
     to.setUint32(entry + ENTRY_TIME, timeLow, true);
-    to.setUint32(entry + ENTRY_TIME + 4, from.getUint32(record + RECORD_TIME + 4, true) + offsetHigh + (timeLow > 0xffffffff ? 1 : 0), true);
+    to.setUint32(
+      entry + ENTRY_TIME + 4,
+      from.getUint32(record + RECORD_TIME + 4, true) + offsetHigh + (timeLow > 0xffffffff ? 1 : 0),
+      true,
+    );
     to.setUint32(entry + ENTRY_PRESENCE, low, true);
     to.setUint32(entry + ENTRY_PRESENCE + 4, high, true);
     to.setUint32(entry + ENTRY_KIND, ENTRY_KIND_EVENT, true);
@@ -356,8 +373,11 @@ function makeTypes(L) {
     'ACCESS_FSYNC',
   ];
   const types = new Int32Array(1 << CHUNK_BITS);
-  byOp.forEach((name, op) => types.fill(Number(L[`EVENT_${name}`]), op << 8, (op + 1) << 8));
-  types[(Number(L.KERNEL_OP_FILE_TRUNCATE) << 8) | Number(L.KERNEL_VARIANT_FALLOCATE)] = Number(L.EVENT_ACCESS_FALLOCATE);
-  for (const name of ['SYNC', 'SYNCFS', 'UNKNOWN']) types[(Number(L.KERNEL_OP_SYNC) << 8) | Number(L[`KERNEL_VARIANT_${name}`])] = Number(L.EVENT_SYSTEM_SYNC);
+  for (const [op, name] of byOp.entries()) types.fill(Number(L[`EVENT_${name}`]), op << 8, (op + 1) << 8);
+  types[(Number(L.KERNEL_OP_FILE_TRUNCATE) << 8) | Number(L.KERNEL_VARIANT_FALLOCATE)] = Number(
+    L.EVENT_ACCESS_FALLOCATE,
+  );
+  for (const name of ['SYNC', 'SYNCFS', 'UNKNOWN'])
+    types[(Number(L.KERNEL_OP_SYNC) << 8) | Number(L[`KERNEL_VARIANT_${name}`])] = Number(L.EVENT_SYSTEM_SYNC);
   return types;
 }

@@ -2,7 +2,20 @@
 
 import { makeRandom } from '../harness/random.mjs';
 
-const NAMES = ['src', 'lib', 'node_modules', 'package.json', 'index.ts', '.git', 'objects', 'cache', 'main.c', 'tmp', 'build', 'README.md'];
+const NAMES = [
+  'src',
+  'lib',
+  'node_modules',
+  'package.json',
+  'index.ts',
+  '.git',
+  'objects',
+  'cache',
+  'main.c',
+  'tmp',
+  'build',
+  'README.md',
+];
 const COMMANDS = ['node', 'git', 'bash', 'tsserver', 'cc1plus', 'systemd-journal'];
 const OPS_WITH_TWO_PATHS = new Set([6, 13, 14, 15]);
 const encoder = new TextEncoder();
@@ -18,7 +31,7 @@ export function makeRecords({ count, seed, opCount, variantCount, lanes }) {
   return Array.from({ length: count }, () => {
     const op = random() % opCount;
     const cpu = random() % lanes;
-    const sequence = (laneSequences[cpu] += 1n);
+    laneSequences[cpu] += 1n;
     timeNs += BigInt(random() % 3000);
     return {
       op,
@@ -27,7 +40,7 @@ export function makeRecords({ count, seed, opCount, variantCount, lanes }) {
       cpu,
       timeNs,
       durationNs: BigInt(random() % 100_000),
-      laneSequence: sequence,
+      laneSequence: laneSequences[cpu],
       inode: BigInt(random()) + 1n,
       device: 2049n,
       size: BigInt(random() % 1_000_000),
@@ -63,7 +76,8 @@ export function makeAnyRecords({ count, seed, opCount, variantCount, lanes }) {
   const random = makeRandom(seed);
   const u32 = () => (random() % 5 === 0 ? 0 : random());
   const u64 = () => (random() % 5 === 0 ? 0n : (BigInt(random()) << 32n) | BigInt(random()));
-  const bytes = (/** @type {number} */ lengthMax) => Uint8Array.from({ length: random() % (lengthMax + 1) }, () => 1 + (random() % 255));
+  const bytes = (/** @type {number} */ lengthMax) =>
+    Uint8Array.from({ length: random() % (lengthMax + 1) }, () => 1 + (random() % 255));
   return Array.from({ length: count }, (_, index) => ({
     op: index % opCount,
     variant: random() % variantCount,
