@@ -4,6 +4,7 @@ export { CausewayError, ERROR_CODES, type ErrorCode } from './base/errors.ts';
 export { engineConfigJsonSchema } from './engine/config.ts';
 export { Engine } from './engine/engine.ts';
 export type { QuarantinedRecord } from './engine/quarantine.ts';
+export { type ReadJournalOptions, readJournal } from './engine/read-journal.ts';
 export type { Subscription } from './engine/subscription.ts';
 export type {
   CaughtUp,

@@ -151,7 +151,7 @@ function result(from: {
   source: string;
 }): Result {
   const { options, done, tree, eventsByType, meter } = from;
-  const { ingest, latency } = meter.stats;
+  const { ingest } = meter.stats;
   const differences = tree.compare();
   const sum = (counts: Record<string, number>): number =>
     Object.values(counts).reduce((total, count) => total + count, 0);
@@ -170,7 +170,7 @@ function result(from: {
     entries: tree.size,
     differenceCount: differences.length,
     differences: differences.slice(0, DIFFERENCES_SHOWN),
-    latency: latency.all,
+    latency: meter.latency().latency,
     source: from.source,
     fsWatch: from.fsWatchResult,
   };

@@ -8,6 +8,8 @@ const SAMPLE_MS = 250;
 const SAMPLES_PER_SECOND = 1000 / SAMPLE_MS;
 const HISTORY_MAX = 60;
 
+const NO_LATENCY: LatencyFigures = { count: 0, p50Ns: 0, p99Ns: 0, maxNs: 0 };
+
 export class Meter {
   readonly #engine: Engine;
   readonly #startedMs = performance.now();
@@ -44,7 +46,7 @@ export class Meter {
   }
 
   counters(): Counters {
-    const { ingest, latency } = this.#stats;
+    const { ingest } = this.#stats;
     const [oldest = 0n] = this.#seen;
     const newest = this.#seen.at(-1) ?? 0n;
     const spans = Math.max(1, this.#seen.length - 1);
@@ -55,10 +57,16 @@ export class Meter {
       lostUnknown: this.#lostUnknown,
       bytes: ingest.bytes,
       seconds: this.seconds,
-      latency: capped(latency.all),
-      latencySpinning: capped(latency.spinning),
+      ...this.latency(),
       history: this.#history,
     };
+  }
+
+  /** From the kernel's hand-over to wasm. A recording was handed over when it was made: there is nothing to measure. */
+  latency(): { latency: LatencyFigures; latencySpinning: LatencyFigures } {
+    const { latency, source } = this.#stats;
+    if (source.kind === 'trace') return { latency: NO_LATENCY, latencySpinning: NO_LATENCY };
+    return { latency: capped(latency.all), latencySpinning: capped(latency.spinning) };
   }
 
   /** Takes the last figures, when the engine has been closed: the source has counted for the last time before. */

@@ -31,7 +31,7 @@ export function summaryData(end: {
   roots: readonly string[];
 }): Summary {
   const { meter, feed, command, engine } = end;
-  const { ingest, latency, source, journal } = meter.stats;
+  const { ingest, source, journal } = meter.stats;
   return {
     shown: feed.shown,
     seen: ingest.delivered,
@@ -43,8 +43,7 @@ export function summaryData(end: {
     duplicate: ingest.duplicate,
     bytes: ingest.bytes,
     seconds: Math.round(meter.seconds * 1000) / 1000,
-    latency: latency.all,
-    latencySpinning: latency.spinning,
+    ...meter.latency(),
     source: { kind: source.kind, description: engine.description, produced: source.produced, dropped: source.dropped },
     paths: end.roots,
     ...(journal.directory === undefined

@@ -14,6 +14,7 @@ export interface View {
   end(): void;
 }
 
+/** For a live source: a table where there is a terminal to fill. */
 export function createView(options: {
   context: Context;
   table: boolean;
@@ -21,27 +22,25 @@ export function createView(options: {
   title: string;
   source: string;
   counters: () => Counters;
-  date?: boolean;
 }): View {
-  const { context, shorten, date = false } = options;
-  if (context.json) return jsonView(context);
-  if (!options.table) return linesView(context, shorten, date);
+  const { context, shorten } = options;
+  if (!options.table) return createStreamView(context, { shorten, date: false });
   const live = new LiveView({ ...options, hint: 'Ctrl-C to end' });
   return { show: (items) => live.show(items), summary: () => {}, end: () => live.end() };
 }
 
-function jsonView({ out }: Context): View {
+/** One line after the other: NDJSON or plain. */
+export function createStreamView(context: Context, options: { shorten: Shorten; date: boolean }): View {
+  const { out, paint, json } = context;
+  if (json) {
+    return {
+      show: (items) => out.push(items.map(itemLine).join('')),
+      summary: (data) => out.push(jsonLine('summary', data)),
+      end: () => {},
+    };
+  }
   return {
-    show: (items) => out.push(items.map(itemLine).join('')),
-    summary: (data) => out.push(jsonLine('summary', data)),
-    end: () => {},
-  };
-}
-
-function linesView({ out, paint }: Context, shorten: Shorten, date: boolean): View {
-  const options = { shorten, paint, date };
-  return {
-    show: (items) => out.push(items.map((item) => plainLine(item, options) ?? '').join('')),
+    show: (items) => out.push(items.map((item) => plainLine(item, { ...options, paint }) ?? '').join('')),
     summary: () => {},
     end: () => {},
   };
