@@ -54,6 +54,17 @@ describe('embed.mjs', () => {
   });
 });
 
+describe('subscriber.mjs', () => {
+  it('handles events in a worker', async () => {
+    const directory = temporaryDirectory('subscriber');
+    const example = new Example('subscriber.mjs', directory, '1.5');
+    await example.until('counting writes');
+    writeFileSync(path.join(directory, 'one'), 'text');
+    expect(await example.finished, example.stderr).toBe(0);
+    expect(example.stdout).toBe('2 files were created or written\n');
+  });
+});
+
 describe('emit-durable.mjs and tail-journal.mjs', () => {
   it('write a journal, and follow it from another process', async () => {
     const journal = path.join(temporaryDirectory('emit'), 'journal');
