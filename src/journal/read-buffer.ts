@@ -13,6 +13,9 @@ import { type FileLayer, readAll } from './file-layer.ts';
 /** Holds the longest entry several times. */
 const CAPACITY = 4 * ENTRY_LENGTH_MAX;
 
+/** Buffers of this thread that nobody uses: each has a wasm memory, whose address space is reserved in GiB, so they are made once and lent. */
+const free: ReadBuffer[] = [];
+
 export class ReadBuffer {
   readonly arena: Arena;
   readonly wasm: Wasm;
@@ -26,7 +29,19 @@ export class ReadBuffer {
   /** Bytes from the begin that are whole and right entries. */
   verified = 0;
 
-  constructor() {
+  static take(): ReadBuffer {
+    const buffer = free.pop() ?? new ReadBuffer();
+    buffer.length = 0;
+    buffer.verified = 0;
+    return buffer;
+  }
+
+  /** Whoever took it must not use it any more. */
+  give(): void {
+    if (!free.includes(this)) free.push(this);
+  }
+
+  private constructor() {
     this.arena = Arena.create({ regions: [{ kind: ARENA_REGION_SCRATCH, length: CAPACITY }] });
     this.wasm = instantiate(this.arena);
     this.wasm.crc32cInit();

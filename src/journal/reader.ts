@@ -43,9 +43,10 @@ const ENOENT = 2;
 export class JournalReader {
   readonly #directory: string;
   readonly #files: FileLayer;
-  readonly #buffer = new ReadBuffer();
+  readonly #buffer = ReadBuffer.take();
   readonly #gaps: GapFinder;
   readonly #uuid: Uint8Array | undefined;
+  readonly #wasClosed: boolean;
   #segment = 0;
   #offset: number = SEGMENT_HEADER_LENGTH;
   #next = 1n;
@@ -55,6 +56,8 @@ export class JournalReader {
   #pollMs = POLL_MS_MIN;
   #tornReads = 0;
 
+  /** What a writer that was killed left behind the last entry; known once the end was reached. */
+  tornTail: { segment: number; offset: number; bytes: number } | undefined;
   /** Entries before the oldest that is kept, which were asked for and are gone. */
   missed = 0n;
 
@@ -64,7 +67,11 @@ export class JournalReader {
     this.#files = options.files ?? new NodeFileLayer(undefined);
     this.#gaps = new GapFinder(this.#files, this.#buffer);
     const indexes = segmentIndexes(this.#directory, this.#files);
-    this.#uuid = readIdentity(this.#directory)?.uuid;
+    const missing = indexes.find((index, place) => place > 0 && index !== (indexes[place - 1] as number) + 1);
+    if (missing !== undefined) throw corruptAt(missing, 0, undefined, 'the segment before it is missing');
+    const identity = readIdentity(this.#directory);
+    this.#uuid = identity?.uuid;
+    this.#wasClosed = identity?.closed ?? false;
     this.#locate(indexes, options.since ?? 'start');
   }
 
@@ -111,6 +118,11 @@ export class JournalReader {
   }
 
   close(): void {
+    this.#closeSegment();
+    this.#buffer.give();
+  }
+
+  #closeSegment(): void {
     if (this.#fd >= 0) this.#files.close(this.#fd);
     this.#fd = -1;
     this.#header = undefined;
@@ -170,11 +182,23 @@ export class JournalReader {
     const place = { fd: this.#fd, index: this.#segment, offset: this.#offset, size, expected, nextFirst };
     const gap = this.#gaps.look(place);
     this.#buffer.verified = 0;
-    if (gap === undefined) return false;
+    if (gap === undefined) {
+      this.#noteTornTail(size);
+      return false;
+    }
     for (const claim of gap.claims) this.#showHoles(claim, visit);
     this.#offset = gap.end;
     this.#next = gap.sequence;
     return true;
+  }
+
+  /** Bytes behind the last entry: recovery will cut them. A journal that was closed has none. */
+  #noteTornTail(size: number): void {
+    const extent = this.#gaps.extent(this.#fd, this.#offset, size);
+    this.#buffer.verified = 0;
+    if (extent === undefined) return;
+    if (this.#wasClosed) throw corruptAt(this.#segment, this.#offset, this.#next, 'not a whole, right entry');
+    this.tornTail = { segment: this.#segment, offset: this.#offset, bytes: extent.bytes };
   }
 
   /** A hole is shown as the padding that recovery will make of it. */
@@ -197,7 +221,7 @@ export class JournalReader {
   }
 
   #goTo(segment: number, offset: number): void {
-    this.close();
+    this.#closeSegment();
     this.#segment = segment;
     this.#offset = offset;
     this.#buffer.verified = 0;

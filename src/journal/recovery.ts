@@ -69,7 +69,7 @@ export class Recovery {
   readonly #directory: string;
   readonly #files: FileLayer;
   #uuid: Uint8Array | undefined;
-  readonly #buffer = new ReadBuffer();
+  readonly #buffer = ReadBuffer.take();
   readonly #gap: GapFinder;
   readonly #report: RecoveryReport;
 
@@ -89,6 +89,14 @@ export class Recovery {
 
   /** @throws CausewayError JOURNAL_CORRUPT or JOURNAL_INCOMPATIBLE, naming segment, offset and sequence. */
   run(): RecoveredJournal {
+    try {
+      return this.#run();
+    } finally {
+      this.#buffer.give();
+    }
+  }
+
+  #run(): RecoveredJournal {
     const segments = this.#readHeaders();
     const last = segments.at(-1);
     if (last === undefined) {
@@ -282,6 +290,8 @@ export class Recovery {
   #cut(fd: number, segment: Segment, offset: number): void {
     const extent = this.#gap.extent(fd, offset, segment.size);
     if (extent !== undefined) {
+      // A journal that was closed ends behind its last entry: these bytes were one, and it was acknowledged.
+      if (this.#report.wasClosed) throw corrupt(segment.index, offset, undefined, 'the last entry is damaged');
       const reason = extent.length < 0 ? 'claimed, never committed' : 'not a whole, right entry';
       this.#report.tornTail = { segment: segment.index, offset, bytes: extent.bytes, reason };
     }

@@ -222,9 +222,9 @@ export class JournalTail {
   }
 
   #readFile(max: number, visit: Visit): number {
-    this.#buffer ??= new ReadBuffer();
-    const buffer = this.#buffer;
     this.#openFile();
+    this.#buffer ??= ReadBuffer.take();
+    const buffer = this.#buffer;
     let count = 0;
     let skip = Number(this.#skip);
     while (count < max) {
@@ -260,7 +260,6 @@ export class JournalTail {
     this.#segment = segment;
     this.#offset = offset;
     this.#need(segment);
-    if (this.#buffer !== undefined) this.#buffer.verified = 0;
     this.#closeFile();
   }
 
@@ -271,12 +270,14 @@ export class JournalTail {
     this.#fd = directory === undefined ? fd : this.#files.open(segmentPath(directory, this.#segment), 'r');
     this.#fileLength = directory === undefined ? segmentLength : this.#files.size(this.#fd);
     this.#fdSegment = this.#segment;
-    if (this.#buffer !== undefined) this.#buffer.verified = 0;
   }
 
   #closeFile(): void {
     if (this.#fdSegment >= 0 && this.#plan.directory !== undefined) this.#files.close(this.#fd);
     this.#fdSegment = -1;
+    // Lent only while it is behind the windows.
+    this.#buffer?.give();
+    this.#buffer = undefined;
   }
 
   /** Goes to where reading begins; answers how many of the wanted entries are gone. */
@@ -289,7 +290,7 @@ export class JournalTail {
     let low = oldest;
     if (typeof since === 'bigint') {
       // The last segment that begins at or before the wanted sequence.
-      let high = this.#segment;
+      let high = Math.min(this.#segment, this.#control.activeSegment);
       while (low < high) {
         const middle = Math.ceil((low + high) / 2);
         if (this.#firstSequenceOf(middle) <= since) low = middle;
@@ -349,7 +350,7 @@ export class JournalTail {
   #firstSequenceOf(segment: number): bigint {
     const first = this.#control.windowFirstSequence(segment);
     if (this.#control.isOpen(segment) && first !== 0n) return first;
-    this.#buffer ??= new ReadBuffer();
+    this.#buffer ??= ReadBuffer.take();
     const buffer = this.#buffer;
     const { directory } = this.#plan;
     const fd = directory === undefined ? this.#plan.fd : this.#files.open(segmentPath(directory, segment), 'r');
