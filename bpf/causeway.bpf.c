@@ -9,7 +9,10 @@
 #define AT_REMOVEDIR 0x200
 #define AT_EMPTY_PATH 0x1000
 #define MOVE_MOUNT_F_EMPTY_PATH 0x4
-#define O_CREAT_WRONLY_TRUNC 01101
+#define O_WRONLY 01
+#define O_RDWR 02
+#define O_CREAT 0100
+#define O_TRUNC 01000
 #define CLOSE_RANGE_UNSHARE 2
 #define CLOSE_RANGE_CLOEXEC 4
 #define CLOSE_RANGE_FDS_MAX 4096
@@ -186,7 +189,7 @@ static __always_inline void argument_describe(struct scratch *s, struct call *ca
   } else if (call->options & CALL_OPTION_ARGUMENT_32) {
     value = (u32)value;
   }
-  if (call->options & CALL_OPTION_CREAT) value = O_CREAT_WRONLY_TRUNC;
+  if (call->options & CALL_OPTION_CREAT) value = O_CREAT | O_WRONLY | O_TRUNC;
   if (call->options & CALL_OPTION_OPEN_HOW) value = s->arguments[6];
   record->argument = value;
   record->op = call->op;
@@ -402,8 +405,12 @@ static __noinline u32 open_finish(struct scratch *s, struct operation *operation
     s->from = operation->base;
   }
   u32 place = name_place(0);
-  // A relative name in a directory outside: opening changes nothing, so a symbolic link that leads inside is not worth a flood of records.
-  if (place == PLACE_OUTSIDE || (place == PLACE_UNDECIDED && s->from.dentry && !s->walk_inside && !name_has_dots())) {
+  // Programs look for files in vain all the time. A name that begins outside can only lead inside through a symbolic link or `..`: a failed open is worth
+  // user space's time then if it wanted to change something, and was not just any name in a directory outside.
+  u32 flags = operation->record.argument;
+  bool wants_change = flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC);
+  bool may_lead_inside = s->walk_inside || (wants_change && (s->name[0] == '/' || name_has_dots()));
+  if (place == PLACE_OUTSIDE || (place == PLACE_UNDECIDED && !may_lead_inside)) {
     count_filtered();
     return 0;
   }
@@ -506,7 +513,8 @@ static __noinline u32 call_exit(struct scratch *s, struct operation *operation, 
     return 0;
   }
   if (!(settings->op_mask >> (record->op & 31) & 1)) return 0;
-  file_refresh(record, operation->inode);
+  // Closing changes neither; and of a deleted file the inode may be empty by now.
+  if (record->op != KERNEL_OP_FILE_CLOSE) file_refresh(record, operation->inode);
   return operation_submit(s, operation);
 }
 

@@ -134,7 +134,8 @@ static __always_inline bool base_find(struct scratch *s, bool has_dir, u32 dirfd
   return true;
 }
 
-// Appends scratch.from and scratch.name to the draft's text, as the first (0) or second (1) path of the draft's record.
+// Appends scratch.from and scratch.name to the draft's text, as the first (0) or second (1) path of the draft's record. Sets scratch.walk_inside to
+// whether the name begins inside a root, wherever it then leads.
 GLOBAL int name_place(u32 second) {
   struct scratch *s = scratch_get();
   struct settings *settings = settings_get();
@@ -154,8 +155,9 @@ GLOBAL int name_place(u32 second) {
     flags |= s->walk_flags & KERNEL_FLAG_PATH_TRUNCATED;
     text_append_walk(s);
     if (!absolute && length < PATH_LENGTH_MAX) text_append(s, "/", 1);
-  } else if (!dots && (name_relation() & RELATION_IN_ROOT)) {
-    place = PLACE_INSIDE;
+  } else {
+    s->walk_inside = name_relation() & RELATION_IN_ROOT;
+    if (s->walk_inside && !dots) place = PLACE_INSIDE;
   }
   text_append(s, s->name, length);
   u32 total = s->text_length - begin;

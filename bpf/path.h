@@ -24,14 +24,25 @@ static __always_inline u64 inode_device(struct inode *inode) {
   return device_encode(GET(block, s_dev));
 }
 
+static __always_inline bool root_matches(const struct root *root, u64 number, u64 device) {
+  return root->inode == number && root->device == device;
+}
+
+// Apart from the first root, so that the common case is short and the verifier checks this loop once.
+GLOBAL int is_other_root(u64 number, u64 device) {
+  struct settings *settings = settings_get();
+  if (!settings) return 0;
+  for (u32 i = 1; i < ROOTS_MAX; i++) {
+    if (i >= settings->root_count) break;
+    if (root_matches(&settings->roots[i], number, device)) return 1;
+  }
+  return 0;
+}
+
 static __always_inline bool inode_is_root(const struct settings *settings, struct inode *inode) {
   u64 number = GET(inode, i_ino);
-  u32 count = settings->root_count;
-  for (u32 i = 0; i < ROOTS_MAX; i++) {
-    if (i >= count) break;
-    if (settings->roots[i].inode == number && settings->roots[i].device == inode_device(inode)) return true;
-  }
-  return false;
+  if (settings->roots[0].inode == number && settings->roots[0].device == inode_device(inode)) return true;
+  return settings->root_count > 1 && is_other_root(number, inode_device(inode));
 }
 
 // The word at an address.
