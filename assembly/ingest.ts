@@ -132,7 +132,9 @@ export function ingestOutside(scratch: usize): void {
 
 function ingestTaken(scratch: usize, length: u32): void {
   add(INGEST_BYTES_OFFSET, length);
+  journalPublish();
   ringAdvance(scratch);
+  ringRelease(scratch);
 }
 
 /**

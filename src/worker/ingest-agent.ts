@@ -110,6 +110,9 @@ export class IngestAgent {
   /** The worker is about to sleep: records that wake it are not met by a spinning consumer. */
   parked(): void {
     this.#isSpinning = false;
+    // Discarded records were skipped without a drain (the kernel wakes us with one): their room is given back, or the ring would count as readable
+    // and the sleep would end at once.
+    this.#wasm.ringRelease(this.#scratch);
   }
 
   #drain(): number {
