@@ -32,6 +32,8 @@ export interface JournalOptions {
   /** Made if it is not there. undefined: ephemeral. */
   directory: string | undefined;
   segmentLength: number;
+  /** false: files are written with fs, as where they cannot be mapped. Default: mapped where that is possible. */
+  mapped?: boolean;
   /** For tests: a file layer that fails. */
   files?: FileLayer;
 }
@@ -108,7 +110,7 @@ export class Journal {
       uuid: recovered?.uuid ?? crypto.getRandomValues(new Uint8Array(16)),
       epoch: recovered?.nextEpoch ?? 1n,
       firstIndex: nextIndex,
-      mapped: options.arena.native !== undefined,
+      mapped: options.mapped !== false && options.arena.native !== undefined,
     };
     try {
       if (this.plan.directory !== undefined) {

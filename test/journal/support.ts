@@ -40,12 +40,13 @@ export function makeArena(segmentLength = SEGMENT_LENGTH): { arena: Arena; wasm:
 
 export function openBench(
   directory: string | undefined,
-  options: { segmentLength?: number; files?: FileLayer } = {},
+  options: { segmentLength?: number; files?: FileLayer; mapped?: boolean } = {},
 ): Bench {
   const segmentLength = options.segmentLength ?? SEGMENT_LENGTH;
   const { arena, wasm } = makeArena(segmentLength);
   const files = options.files === undefined ? {} : { files: options.files };
-  const journal = Journal.open({ arena, wasm, directory, segmentLength, ...files });
+  const mapped = options.mapped === undefined ? {} : { mapped: options.mapped };
+  const journal = Journal.open({ arena, wasm, directory, segmentLength, ...files, ...mapped });
   const sync = journal.sync();
   const appender = new Appender({
     arena,
