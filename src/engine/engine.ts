@@ -14,7 +14,7 @@ import { Journal } from '../journal/journal.ts';
 import type { RecoveryReport } from '../journal/recovery.ts';
 import { type OpenedSource, openSource } from '../source/open.ts';
 import type { IngestControl, IngestData, RecorderControl, RecorderData, SyncControl, SyncData } from '../worker/control.ts';
-import { readLatency } from '../worker/latency.ts';
+import { readLatency } from '../worker/latency-stats.ts';
 import { engineRegions } from './arena-plan.ts';
 import { type EngineConfig, parseEngineOptions } from './config.ts';
 import { EventStream } from './event-stream.ts';

@@ -1,7 +1,7 @@
 // The engine's public types: what goes in and what comes out.
 
 import type { EventTypeName } from '../event/type-name.ts';
-import type { LatencyStats } from '../worker/latency.ts';
+import type { LatencyStats } from '../worker/latency-stats.ts';
 
 export type { LatencyStats };
 

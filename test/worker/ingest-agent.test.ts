@@ -16,7 +16,8 @@ import { createRing, ringRegionLength, SpscProducer } from '../../src/arena/ring
 import { decodeKernelRecord, encodeKernelRecord, type KernelRecord, kernelRecord } from '../../src/event/kernel-record.ts';
 import type { SourceLoss, SourceReader } from '../../src/source/source.ts';
 import { IngestAgent } from '../../src/worker/ingest-agent.ts';
-import { LatencyRecorder, readLatency } from '../../src/worker/latency.ts';
+import { LatencyRecorder } from '../../src/worker/latency.ts';
+import { readLatency } from '../../src/worker/latency-stats.ts';
 import { testLog } from '../support/log.ts';
 
 const CAPACITY = 65536;
