@@ -3,6 +3,7 @@
 
 import fs from 'node:fs';
 import { ENTRY_HEADER_LENGTH, ENTRY_KIND_PADDING } from '../../layout/entry.ts';
+import { PAGE_LENGTH } from '../../layout/limits.ts';
 import * as L from '../../layout/log.ts';
 import { SEGMENT_HEADER_LENGTH } from '../../layout/segment.ts';
 import type { Arena } from '../arena/arena.ts';
@@ -24,6 +25,8 @@ export interface JournalTailOptions {
 }
 
 const WAIT_MS_MAX = 1000;
+/** Bytes of a window after which a reader gives the memory behind it back: the pages of the file stay, only this process's view of them goes. */
+const RELEASE_STRIDE = 4 << 20;
 
 export class JournalTail {
   readonly #arena: Arena;
@@ -35,6 +38,7 @@ export class JournalTail {
   readonly #lastOffset: number;
   #segment = 0;
   #offset = 0;
+  #releasedOffset = 0;
   /** Sequence of the entry at #offset. */
   #next = 0n;
   /** Entries to go over without showing them. */
@@ -217,8 +221,17 @@ export class JournalTail {
       this.#next += BigInt(passed);
       this.#skip = BigInt(skip);
     }
+    this.#giveBack(address, offset);
     if (offset > this.#lastOffset) this.#goTo(this.#segment + 1, SEGMENT_HEADER_LENGTH);
     return count;
+  }
+
+  /** What this reader has faulted in behind itself; others that are still there fault it in again. */
+  #giveBack(address: number, offset: number): void {
+    if (!this.#plan.mapped || offset - this.#releasedOffset < RELEASE_STRIDE) return;
+    const to = offset & ~(PAGE_LENGTH - 1);
+    this.#arena.release(address + this.#releasedOffset, to - this.#releasedOffset);
+    this.#releasedOffset = to;
   }
 
   #readFile(max: number, visit: Visit): number {
@@ -257,6 +270,7 @@ export class JournalTail {
   }
 
   #goTo(segment: number, offset: number): void {
+    this.#releasedOffset = offset & ~(PAGE_LENGTH - 1);
     this.#segment = segment;
     this.#offset = offset;
     this.#need(segment);
