@@ -14,14 +14,17 @@
 #define O_CREAT 0100
 #define O_TRUNC 01000
 #define CLOSE_RANGE_UNSHARE 2
-#define CLOSE_RANGE_CLOEXEC 4
-#define CLOSE_RANGE_FDS_MAX 4096
+/** fs/file.c: sysctl_nr_open, unless an administrator has raised it. */
+#define FDS_MAX (1 << 20)
+#define FDS_PER_WORD 64
 /** include/linux/fs.h; the same bit since 5.0. */
 #define FMODE_CREATED 0x100000
 /** arch/x86/include/asm/thread_info.h and arch/arm64/include/asm/thread_info.h. */
 #define TS_COMPAT_X86 0x2
 #define TIF_32BIT_ARM64 (1u << 22)
 /** Restart codes that never reach the caller (include/linux/errno.h); it sees EINTR, or the call is made again. */
+/** In place of a system call's number while an exception (a page fault) is handled. */
+#define NO_CALL (-1)
 #define RESTART_FIRST 512
 #define RESTART_LAST 516
 #define EINTR 4
@@ -266,39 +269,67 @@ static long vma_step(struct task_struct *task, struct vm_area_struct *vma, struc
   return 0;
 }
 
-// close_range cannot fail once its arguments are good, so what it ends is reported before it does: one record a descriptor.
+// Descriptors that end all at once. close_range cannot fail once its arguments are good, and neither can the end of a process: so what ends is reported
+// before it does, one record a descriptor.
 struct range {
   struct scratch *scratch;
   u64 now;
+  u64 open_fds;
+  u64 word;
   u32 first;
+  /** Inclusive. */
   u32 last;
+  u32 base;
+  u32 variant;
 };
 
-static long range_step(u32 index, struct range *r) {
+static long range_bit(u32 bit, struct range *r) {
   struct scratch *s = r->scratch;
-  u32 fd = r->first + index;
-  if (fd > r->last || fd < r->first) return 1;
+  if (!(r->word >> (bit & 63))) return 1;
+  u32 fd = r->base + bit;
+  if (!(r->word >> (bit & 63) & 1) || fd < r->first || fd > r->last) return 0;
   draft_clear(s);
   if (!fd_describe(s, fd, 0)) return 0;
   struct record *record = &s->draft.record;
   record->op = KERNEL_OP_FILE_CLOSE;
-  record->variant = KERNEL_VARIANT_CLOSE_RANGE;
+  record->variant = r->variant;
   record->time_ns = r->now;
   record_set_task(record);
   record_submit(record, s->text_length, TEXT_LENGTH - 1);
   return 0;
 }
 
-static __noinline u32 close_range(struct scratch *s) {
-  if (!s) return 0;
-  u32 first = s->arguments[0], last = s->arguments[1], flags = s->arguments[2];
-  if (first > last || flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || flags & CLOSE_RANGE_CLOEXEC) return 0;
-  struct task_struct *task = bpf_get_current_task_btf();
-  u32 fds = BPF_CORE_READ(task, files, fdt, max_fds);
-  if (last >= fds) last = fds - 1;
-  struct range r = {.scratch = s, .now = bpf_ktime_get_ns(), .first = first, .last = last};
-  bpf_loop(CLOSE_RANGE_FDS_MAX, range_step, &r, 0);
+static long range_word(u32 index, struct range *r) {
+  u32 word = r->first / FDS_PER_WORD + index;
+  r->base = word * FDS_PER_WORD;
+  if (r->base > r->last) return 1;
+  r->word = word_at(r->scratch, r->open_fds + word * sizeof(u64));
+  if (r->word) bpf_loop(FDS_PER_WORD, range_bit, r, 0);
   return 0;
+}
+
+static __noinline void range_close(struct scratch *s, u32 first, u32 last, u32 variant) {
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct files_struct *files = GET(task, files);
+  struct fdtable *table = GET(files, fdt);
+  u32 fds = GET(table, max_fds);
+  if (!s || fds == 0) return;
+  struct range r = {
+      .scratch = s,
+      .now = bpf_ktime_get_ns(),
+      .open_fds = number_of(s, GET(table, open_fds)),
+      .first = first,
+      .last = last < fds ? last : fds - 1,
+      .variant = variant,
+  };
+  bpf_loop(FDS_MAX / FDS_PER_WORD, range_word, &r, 0);
+}
+
+static __always_inline bool close_range(struct scratch *s) {
+  u32 first = s->arguments[0], last = s->arguments[1], flags = s->arguments[2];
+  // With CLOSE_RANGE_CLOEXEC, descriptors are marked, not closed.
+  if (first <= last && !(flags & ~CLOSE_RANGE_UNSHARE)) range_close(s, first, last, KERNEL_VARIANT_CLOSE_RANGE);
+  return false;
 }
 
 // Fills the draft by the shape of the call. True when there is something to remember.
@@ -557,14 +588,61 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child) {
   return 0;
 }
 
+// The end of a process: its descriptors end with it. Not when they are shared with another process (CLONE_FILES), which goes on.
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task) {
   struct settings *settings = settings_get();
-  if (!settings || !settings->follow_fork) return 0;
-  // The last thread: the number may be given to another process from here on.
-  if (BPF_CORE_READ(task, signal, live.counter) != 0) return 0;
+  // Only the last thread: it has counted itself out already, and comes here before the files are closed.
+  if (!settings || BPF_CORE_READ(task, signal, live.counter) != 0) return 0;
   u32 pid = BPF_CORE_READ(task, tgid);
-  bpf_map_delete_elem(&tracked_pids, &pid);
+  if (settings->op_mask >> KERNEL_OP_FILE_CLOSE & 1 && task_is_wanted(settings) &&
+      BPF_CORE_READ(task, files, count.counter) <= BPF_CORE_READ(task, signal, nr_threads)) {
+    struct scratch *s = scratch_take();
+    if (s) {
+      range_close(s, 0, FDS_MAX - 1, KERNEL_VARIANT_EXIT);
+      scratch_release(s);
+    }
+  }
+  // The number may be given to another process from here on.
+  if (settings->follow_fork) bpf_map_delete_elem(&tracked_pids, &pid);
+  return 0;
+}
+
+// Stores through a shared mapping, as far as they can be seen: when a page turns from clean to dirty, by a page fault of a task. Later stores to the same
+// page show again only after it has been written back. The record's argument is the page's offset in the file. (tmpfs does not count dirty pages.)
+SEC("tp_btf/writeback_dirty_folio")
+int BPF_PROG(on_dirty_folio, struct folio *folio, struct address_space *mapping) {
+  struct settings *settings = settings_get();
+  if (!settings || !(settings->op_mask >> KERNEL_OP_FILE_WRITE & 1) || !mapping) return 0;
+  struct task_struct *task = bpf_get_current_task_btf();
+  // A kernel thread's pages were dirtied by somebody else, before.
+  if (!task->mm || !task_is_wanted(settings)) return 0;
+  if ((s32)call_number((struct pt_regs *)bpf_task_pt_regs(task)) != NO_CALL) {
+    // Inside a system call: a write reports itself. Only a read into a mapped file stores through the mapping.
+    struct operation *operation = operation_get(0);
+    if (!operation || operation->call == 0 || operation->record.op != KERNEL_OP_FILE_READ) return 0;
+    if (operation->inode == (u64)mapping->host) return 0;
+  }
+  struct scratch *s = scratch_take();
+  if (!s) return 0;
+  u64 now = bpf_ktime_get_ns();
+  operation_clear(s);
+  // Whoever maps the file has it open: the path is that of one of its mappings.
+  u64 node = number_of(s, mapping->i_mmap.rb_root.rb_node);
+  if (node) {
+    struct vm_area_struct *vma = AT(vm_area_struct, node - bpf_core_field_offset(struct vm_area_struct, shared.rb));
+    s->file = number_of(s, GET(vma, vm_file));
+    if (file_describe(0)) {
+      struct record *record = &s->draft.record;
+      record->op = KERNEL_OP_FILE_WRITE;
+      record->variant = KERNEL_VARIANT_MMAP;
+      record->time_ns = now;
+      record->argument = folio->index * PAGE_LENGTH;
+      record_set_task(record);
+      record_submit(record, s->text_length, TEXT_LENGTH - 1);
+    }
+  }
+  scratch_release(s);
   return 0;
 }
 
@@ -587,7 +665,8 @@ int resolve(struct resolve_arguments *arguments) {
   machine->root_mount = (u64)BPF_CORE_READ(task, fs, root.mnt);
   struct fdtable *table = BPF_CORE_READ(task, files, fdt);
   if (arguments->fd >= BPF_CORE_READ(table, max_fds)) return 2;
-  struct file *file = (struct file *)pointer_at((u64)BPF_CORE_READ(table, fd) + arguments->fd * sizeof(u64));
+  struct file *file = 0;
+  bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + arguments->fd);
   if (!file) return 2;
   arguments->inode = BPF_CORE_READ(file, f_inode, i_ino);
   arguments->device = device_encode(BPF_CORE_READ(file, f_inode, i_sb, s_dev));

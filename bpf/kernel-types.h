@@ -123,6 +123,7 @@ struct file {
 struct fdtable {
   unsigned int max_fds;
   struct file **fd;
+  unsigned long *open_fds;
 };
 
 typedef struct {
@@ -145,7 +146,10 @@ struct thread_info {
 
 struct signal_struct {
   atomic_t live;
+  int nr_threads;
 };
+
+struct mm_struct;
 
 struct task_struct {
   struct thread_info thread_info;
@@ -154,6 +158,7 @@ struct task_struct {
   struct files_struct *files;
   struct fs_struct *fs;
   struct signal_struct *signal;
+  struct mm_struct *mm;
 };
 
 // x86 only: TS_COMPAT of the call that is running.
@@ -163,15 +168,29 @@ struct task_struct___x86 {
   } thread_info;
 };
 
+struct rb_node {
+  unsigned long __rb_parent_color;
+};
+
 struct vm_area_struct {
   struct file *vm_file;
+  struct {
+    struct rb_node rb;
+  } shared;
 };
 
 struct address_space {
   struct inode *host;
+  struct {
+    struct {
+      struct rb_node *rb_node;
+    } rb_root;
+  } i_mmap;
 };
 
-struct folio;
+struct folio {
+  unsigned long index;
+};
 
 #pragma clang attribute pop
 

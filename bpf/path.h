@@ -45,10 +45,16 @@ static __always_inline bool inode_is_root(const struct settings *settings, struc
   return settings->root_count > 1 && is_other_root(number, inode_device(inode));
 }
 
+// A number instead of a pointer with a type, to calculate with: the verifier forgets the type on the way through the map's memory.
+static __always_inline u64 number_of(struct scratch *s, const void *pointer) {
+  *(volatile u64 *)&s->number = (u64)pointer;
+  return *(volatile u64 *)&s->number;
+}
+
 // The word at an address.
-static __always_inline u64 pointer_at(u64 address) {
+static __always_inline u64 word_at(struct scratch *s, u64 address) {
   struct hlist_head *head = AT(hlist_head, address);
-  return (u64)GET(head, first);
+  return number_of(s, GET(head, first));
 }
 
 static __always_inline void walk_begin(struct scratch *s) {
@@ -151,14 +157,14 @@ static __always_inline void text_append_walk(struct scratch *s) {
   text_append(s, &s->walk_text[MASKED(s->position, WALK_END - 1)], walk_length(s));
 }
 
-// Address of the open file behind a descriptor of the current task, or 0; through scratch.file, so that it is a number.
+// Sets scratch.file to the address of the open file behind a descriptor of the current task, or 0.
 static __always_inline u64 file_of(struct scratch *s, u32 fd) {
   struct task_struct *task = bpf_get_current_task_btf();
   struct files_struct *files = GET(task, files);
   struct fdtable *table = GET(files, fdt);
   s->file = 0;
   if (fd >= GET(table, max_fds)) return 0;
-  s->file = pointer_at((u64)GET(table, fd) + fd * sizeof(u64));
+  s->file = word_at(s, (u64)GET(table, fd) + fd * sizeof(u64));
   return s->file;
 }
 

@@ -234,6 +234,8 @@ struct scratch {
   u64 mount_root;
   /** struct file * that is to be described. */
   u64 file;
+  /** See number_of. */
+  u64 number;
   u64 arguments[8];
   struct operation operation;
   struct long_text draft;

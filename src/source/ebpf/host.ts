@@ -29,8 +29,8 @@ const RESOLVE_LENGTH = 24;
 const PROGRAM_INFO_LENGTH = 232;
 const PROGRAM_INFO_RECURSION_MISSES_AT = 208;
 
-const CORE_PROGRAMS = ['on_sys_exit', 'on_sys_enter'];
-const FORK_PROGRAMS = ['on_exit', 'on_fork'];
+// The exits first: a call whose entry nobody remembered is no operation yet.
+const CORE_PROGRAMS = ['on_sys_exit', 'on_exit', 'on_fork', 'on_sys_enter'];
 
 /**
  * Loads, fills, maps, and only then attaches the programs: nothing is reported by settings that are half there.
@@ -39,7 +39,7 @@ const FORK_PROGRAMS = ['on_exit', 'on_fork'];
  */
 export function attachEbpf(arena: Arena, options: SourceOptions): SourceHost {
   checkLimits(options);
-  const programs = Programs.load({ ringCapacity: options.ringCapacity, without: [] });
+  const programs = Programs.load({ ringCapacity: options.ringCapacity });
   let host: EbpfHost | undefined;
   try {
     host = new EbpfHost(arena, options, programs);
@@ -92,8 +92,7 @@ class EbpfHost implements SourceHost {
   start(): void {
     this.map();
     this.fillTables();
-    for (const program of CORE_PROGRAMS) this.programs.attach(program);
-    if (this.options.followFork) for (const program of FORK_PROGRAMS) this.programs.attach(program);
+    for (const program of [...CORE_PROGRAMS, ...this.programs.optional]) this.programs.attach(program);
   }
 
   counters(): { produced: bigint; dropped: Record<string, bigint> } {

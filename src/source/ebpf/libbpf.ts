@@ -26,6 +26,11 @@ export interface Libbpf {
   /** Runs a program of type "syscall" once, with this context; it may write its answer there. */
   run(program: number, context: Uint8Array): { status: number; result: number };
   objectInfo(fd: number, info: Uint8Array): number;
+  /** The running kernel's types; NULL with errno. */
+  loadKernelTypes(): Handle;
+  /** Type id, or a negative errno. */
+  findType(types: Handle, name: string, kind: number): number;
+  freeTypes(types: Handle): void;
   errno(): number;
 }
 
@@ -123,6 +128,11 @@ function bind(): Libbpf {
       length.writeUInt32LE(buffer.length);
       return info(fd, buffer, length) as number;
     },
+    loadKernelTypes: library.func('void *btf__load_vmlinux_btf()') as Libbpf['loadKernelTypes'],
+    findType: library.func(
+      'int btf__find_by_name_kind(void *types, const char *name, uint32_t kind)',
+    ) as Libbpf['findType'],
+    freeTypes: library.func('void btf__free(void *types)') as Libbpf['freeTypes'],
     errno: () => koffi.errno(),
   };
 }

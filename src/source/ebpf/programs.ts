@@ -21,6 +21,14 @@ export const MAPS = {
   filtered: 'filtered_map',
 } as const;
 
+/** Programs that not every kernel has the tracepoint for. Without them less is seen; with them, blind spots are covered. */
+export const OPTIONAL_PROGRAMS = [
+  { name: 'on_dirty_folio', tracepoint: 'writeback_dirty_folio', covers: 'stores through mmap' },
+] as const;
+
+/** linux/btf.h */
+const BTF_KIND_TYPEDEF = 8;
+
 export type MapName = keyof typeof MAPS;
 
 export class Programs {
@@ -28,14 +36,17 @@ export class Programs {
   private object: Handle;
   private readonly links: Handle[] = [];
   private readonly attached: string[] = [];
+  /** Names of the optional programs that this kernel takes. */
+  readonly optional: readonly string[];
 
-  private constructor(libbpf: Libbpf, object: Handle) {
+  private constructor(libbpf: Libbpf, object: Handle, optional: readonly string[]) {
     this.libbpf = libbpf;
     this.object = object;
+    this.optional = optional;
   }
 
   /** @throws CausewayError CAPABILITY_MISSING with all that is missing, or with the kernel's own words. */
-  static load(options: { ringCapacity: number; without: readonly string[] }): Programs {
+  static load(options: { ringCapacity: number }): Programs {
     const probe = probeEbpf();
     if (!probe.ok)
       throw new CausewayError('CAPABILITY_MISSING', `eBPF cannot be used here: ${probe.reasons.join('; ')}`);
@@ -44,11 +55,14 @@ export class Programs {
     const object = libbpf.open(readObject(), log);
     if (object === null) throw refusal('open', -libbpf.errno(), log);
     try {
-      for (const name of options.without) libbpf.setAutoload(libbpf.findProgram(object, name), false);
+      const optional = existingTracepoints(libbpf);
+      for (const { name } of OPTIONAL_PROGRAMS) {
+        if (!optional.includes(name)) libbpf.setAutoload(libbpf.findProgram(object, name), false);
+      }
       libbpf.setMaxEntries(libbpf.findMap(object, MAPS.ring), options.ringCapacity);
       const status = libbpf.load(object);
       if (status < 0) throw refusal('load', status, log);
-      return new Programs(libbpf, object);
+      return new Programs(libbpf, object, optional);
     } catch (error) {
       libbpf.closeObject(object);
       throw error;
@@ -99,6 +113,16 @@ export class Programs {
     if (this.object !== null) this.libbpf.closeObject(this.object);
     this.object = null;
   }
+}
+
+/** Which optional programs have their tracepoint in this kernel. */
+function existingTracepoints(libbpf: Libbpf): string[] {
+  const types = libbpf.loadKernelTypes();
+  if (types === null) return [];
+  const has = (tracepoint: string) => libbpf.findType(types, `btf_trace_${tracepoint}`, BTF_KIND_TYPEDEF) > 0;
+  const found = OPTIONAL_PROGRAMS.filter(({ tracepoint }) => has(tracepoint)).map(({ name }) => name);
+  libbpf.freeTypes(types);
+  return found;
 }
 
 function keyBytes(key: number): Buffer {

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { KERNEL_VARIANT_EXIT } from '../../../layout/kernel-record.ts';
 import { requires } from '../../support/capabilities.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { AT_FDCWD, type Call, compileCalls, describeRecord, perform, watch } from './harness.ts';
@@ -12,7 +13,7 @@ const O_RDWR_CREAT = 'i66';
 function trace(directory: string, calls: readonly Call[]): string[] {
   const { drain } = watch({ paths: [directory] });
   const { pid } = perform(program, directory, calls);
-  const records = drain().filter((record) => record.pid === pid);
+  const records = drain().filter((record) => record.pid === pid && record.variant !== KERNEL_VARIANT_EXIT);
   return records.map((record) => describeRecord(record, directory)).filter((line) => !/ \/(etc|lib|usr)\//.test(line));
 }
 
@@ -256,6 +257,55 @@ describe('the calls, one by one', requires('bpf', 'cc'), () => {
       'sync sync_file_range a',
       'sync msync a',
       'file_chmod chmod none error=2',
+    ]);
+  });
+
+  it('the end of a process closes what it has open', () => {
+    const directory = temporaryDirectory();
+    const { drain } = watch({ paths: [directory] });
+    const { pid } = perform(program, directory, [
+      ['openat', AT_FDCWD, 'sa', O_RDWR_CREAT, 'i0644'],
+      ['openat', AT_FDCWD, 's.', 'i0200000'],
+      ['dup2', 'v0', 'i200'],
+      ['openat', AT_FDCWD, 's/', 'i0'],
+    ]);
+    const closed = drain().filter((record) => record.pid === pid && record.variant === KERNEL_VARIANT_EXIT);
+    expect(closed.map((record) => describeRecord(record, directory))).toEqual([
+      'file_close exit a',
+      'file_close exit .',
+      'file_close exit a',
+    ]);
+  });
+
+  it('stores through a shared mapping, a page at a time', () => {
+    const directory = temporaryDirectory();
+    expect(
+      trace(directory, [
+        ['openat', AT_FDCWD, 'sa', O_RDWR_CREAT, 'i0644'],
+        ['ftruncate', 'v0', 'i16384'],
+        ['fsync', 'v0'],
+        ['mmap', 'i0', 'i16384', 'i3', 'i1', 'v0', 'i0'],
+        ['fault', 'v3'],
+        ['fault', 'v3'],
+        ['openat', AT_FDCWD, 'sa', O_RDONLY],
+        ['pread64', 'v6', 'b10', 'i10', 'i0'],
+        ['write', 'v0', 's12345', 'i5'],
+        ['msync', 'v3', 'i16384', 'i4'],
+        ['fault', 'v3'],
+        ['munmap', 'v3', 'i16384'],
+        ['close', 'v0'],
+      ]),
+    ).toEqual([
+      'file_create openat a',
+      'file_truncate ftruncate a',
+      'sync fsync a',
+      'file_write mmap a',
+      'file_open openat a',
+      'file_read pread64 a amount=10',
+      'file_write write a amount=5',
+      'sync msync a',
+      'file_write mmap a',
+      'file_close close a',
     ]);
   });
 });

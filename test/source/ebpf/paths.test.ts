@@ -11,6 +11,7 @@ import {
   KERNEL_OP_FILE_CREATE,
   KERNEL_OP_FILE_OPEN,
   KERNEL_OP_FILE_WRITE,
+  KERNEL_VARIANT_EXIT,
 } from '../../../layout/kernel-record.ts';
 import { PATH_LENGTH_MAX } from '../../../layout/limits.ts';
 import type { KernelRecord } from '../../../src/event/kernel-record.ts';
@@ -26,7 +27,10 @@ let program = '';
 
 function recordsOf(watched: Watch, directory: string, calls: readonly Call[]): KernelRecord[] {
   const { pid } = perform(program, directory, calls);
-  return watched.drain().filter((record) => record.pid === pid && !/^\/(etc|lib|usr)\//.test(pathOf(record)));
+  return watched
+    .drain()
+    .filter((record) => record.pid === pid && record.variant !== KERNEL_VARIANT_EXIT)
+    .filter((record) => !/^\/(etc|lib|usr)\//.test(pathOf(record)));
 }
 
 function pathOf(record: KernelRecord): string {
