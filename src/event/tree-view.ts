@@ -27,6 +27,10 @@ export type TreeEvent = Pick<Event, 'type'> &
   Partial<Pick<Event, 'path' | 'path2' | 'pathBytes' | 'path2Bytes' | 'error' | 'mode' | 'argument' | 'notes'>>;
 
 interface Node extends TreeEntry {
+  /** All names of the same file that events have told, this one too: they share the mode. */
+  links?: Set<Node>;
+  /** Only of the real tree: it has another name, through which its mode may have been changed unseen. */
+  isLinked?: boolean;
   children: Map<string, Node> | undefined;
 }
 
@@ -47,6 +51,9 @@ const RENAME_EXCHANGE = 2n;
 export class TreeView {
   readonly #root: string;
   readonly #tree: Node = directory();
+
+  /** Directories that came from where nobody looked, and were walked because no event tells what they hold. */
+  walkedCount = 0;
 
   /** @param root Absolute, real path. The view begins empty: call load() if something is there already. */
   constructor(root: string) {
@@ -93,7 +100,8 @@ export class TreeView {
 
   /** Paths below the root, without it, sorted; byte strings shown as UTF-8. */
   entries(): Map<string, TreeEntry> {
-    return list(this.#tree);
+    const entries = [...list(this.#tree)];
+    return new Map(entries.map(([path, { kind, mode, target }]) => [path, { kind, mode, target }]));
   }
 
   get size(): number {
@@ -104,7 +112,7 @@ export class TreeView {
   compare(): TreeDifference[] {
     const real = directory();
     walk(this.#root, real);
-    return differences(this.entries(), list(real));
+    return differences(list(this.#tree), list(real));
   }
 
   /** The node's parent and name; undefined outside of the root, or for the root itself. */
@@ -161,7 +169,11 @@ export class TreeView {
   #link(path: string, path2: string, mode: number | undefined): void {
     const source = this.#get(path);
     const kind = kindOf(mode) ?? source?.kind ?? 'file';
-    this.#put(path2, { kind, mode: modeOf(mode) ?? source?.mode, target: source?.target });
+    const node = this.#put(path2, { kind, mode: modeOf(mode) ?? source?.mode, target: source?.target });
+    if (node === undefined || source === undefined) return;
+    source.links ??= new Set([source]);
+    source.links.add(node);
+    node.links = source.links;
   }
 
   #rename(path: string, path2: string, event: TreeEvent): void {
@@ -182,6 +194,7 @@ export class TreeView {
     // Moved in from where nobody looked: what it holds is told by no event.
     if (node?.kind === 'directory') {
       node.children = new Map();
+      this.walkedCount += 1;
       walk(path2, node);
     }
   }
@@ -201,7 +214,8 @@ export class TreeView {
     const node = this.#get(path);
     const mode =
       modeOf(event.mode) ?? (event.argument === undefined ? undefined : Number(event.argument) & PERMISSION_BITS);
-    if (node !== undefined && mode !== undefined) node.mode = mode;
+    if (node === undefined || mode === undefined) return;
+    for (const each of node.links ?? [node]) each.mode = mode;
   }
 }
 
@@ -239,6 +253,7 @@ function walk(path: string, into: Node): void {
     const stat = lstat(at);
     if (stat === undefined) continue;
     const node: Node = { kind: kindOf(stat.mode), mode: modeOf(stat.mode), target: undefined, children: undefined };
+    node.isLinked = node.kind !== 'directory' && stat.nlink > 1;
     if (node.kind === 'symlink') node.target = readLink(at);
     if (node.kind === 'directory') {
       node.children = new Map();
@@ -260,13 +275,12 @@ function readLink(path: string): string | undefined {
   }
 }
 
-function list(tree: Node): Map<string, TreeEntry> {
-  const entries: [string, TreeEntry][] = [];
+function list(tree: Node): Map<string, Node> {
+  const entries: [string, Node][] = [];
   const visit = (node: Node, prefix: string): void => {
     for (const [name, child] of node.children ?? []) {
       const path = prefix + name;
-      const { kind, mode, target } = child;
-      entries.push([Buffer.from(path, 'latin1').toString(), { kind, mode, target }]);
+      entries.push([Buffer.from(path, 'latin1').toString(), child]);
       visit(child, `${path}/`);
     }
   };
@@ -280,24 +294,34 @@ function count(node: Node): number {
   return sum;
 }
 
-function differences(view: Map<string, TreeEntry>, real: Map<string, TreeEntry>): TreeDifference[] {
+function differences(view: Map<string, Node>, real: Map<string, Node>): TreeDifference[] {
   const found: TreeDifference[] = [];
   for (const [path, entry] of real) {
     const known = view.get(path);
-    if (known === undefined) {
-      found.push({ path, problem: 'missing', view: undefined, found: entry.kind });
-      continue;
-    }
-    if (known.kind !== undefined && known.kind !== entry.kind) {
-      found.push({ path, problem: 'kind', view: known.kind, found: entry.kind });
-    } else if (known.target !== undefined && known.target !== entry.target) {
-      found.push({ path, problem: 'target', view: known.target, found: entry.target });
-    } else if (known.mode !== undefined && known.kind !== 'symlink' && known.mode !== entry.mode) {
-      found.push({ path, problem: 'mode', view: known.mode.toString(8), found: entry.mode?.toString(8) });
-    }
+    const difference = known === undefined ? missing(entry) : differenceOf(known, entry);
+    if (difference !== undefined) found.push({ path, ...difference });
   }
   for (const [path, entry] of view) {
     if (!real.has(path)) found.push({ path, problem: 'extra', view: entry.kind, found: undefined });
   }
   return found;
+}
+
+function missing(entry: Node): Omit<TreeDifference, 'path'> {
+  return { problem: 'missing', view: undefined, found: entry.kind };
+}
+
+/** The first thing in which they differ; what the events did not tell cannot. */
+function differenceOf(known: Node, entry: Node): Omit<TreeDifference, 'path'> | undefined {
+  if (known.kind !== undefined && known.kind !== entry.kind) {
+    return { problem: 'kind', view: known.kind, found: entry.kind };
+  }
+  if (known.target !== undefined && known.target !== entry.target) {
+    return { problem: 'target', view: known.target, found: entry.target };
+  }
+  const isModeTold = known.mode !== undefined && known.kind !== 'symlink' && !entry.isLinked;
+  if (isModeTold && known.mode !== entry.mode) {
+    return { problem: 'mode', view: known.mode?.toString(8), found: entry.mode?.toString(8) };
+  }
+  return undefined;
 }

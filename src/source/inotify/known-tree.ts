@@ -43,6 +43,10 @@ export class KnownDirectory {
   readonly children = new Map<string, KnownNode>();
   /** -1 = not watched. */
   wd = -1;
+  /** IN_ bits of the watch. */
+  mask = 0;
+  /** Its content was listed completely, while it was at its path. */
+  isListed = false;
   device = 0;
   /** Names whose end a scan has told, while the event that tells it too may still be in the queue. Emptied when the queue was. */
   gone: Set<string> | undefined;

@@ -21,9 +21,11 @@ import { Emitter } from './emitter.ts';
 import { EventQueue, type InotifyEvent } from './event-queue.ts';
 import { maskOf } from './mask.ts';
 import { watchRoots } from './roots.ts';
+import { Settler } from './settler.ts';
 import { SharedCounters } from './shared-counters.ts';
 import { Tracker } from './tracker.ts';
 import { WatchedTree } from './watched-tree.ts';
+import { Watches } from './watches.ts';
 
 /**
  * How long the first half of a rename waits for the second one. The kernel queues them one directly after the other, so it is there unless the
@@ -66,6 +68,7 @@ class InotifyReader implements SourceReader {
   readonly #writer: RingWriter;
   readonly #emitter: Emitter;
   readonly #watched: WatchedTree;
+  readonly #settler: Settler;
   readonly #tracker: Tracker;
   readonly #poller: Poller;
   readonly #counters: SharedCounters;
@@ -88,16 +91,18 @@ class InotifyReader implements SourceReader {
     this.#emitter = new Emitter(this.#writer, this.#counters, details.ops);
     const mask = maskOf((op) => this.#emitter.wants(op));
     this.#watched = new WatchedTree({
-      native,
-      fd: this.#queue.fd,
+      watches: new Watches(native, this.#queue.fd),
       mask,
       emitter: this.#emitter,
       watchFailed: (errno, path) => this.#watchFailed(errno, path),
     });
-    this.#tracker = new Tracker(this.#watched, this.#emitter, (path) => this.#watchFailed('ENOENT', path));
+    this.#settler = new Settler(this.#watched);
+    this.#tracker = new Tracker(this.#watched, this.#settler, this.#emitter, (path) =>
+      this.#watchFailed('ENOENT', path),
+    );
     if (this.#counters.countReader() > 0) this.#lostCauses.add(GAP_CAUSE_WORKER_RESTART);
-    watchRoots(this.#watched, details.roots, mask, (errno, path) => this.#watchFailed(errno, path));
-    this.#counters.setWatches(this.#watched.watchCount);
+    watchRoots(this.#watched, this.#settler, details.roots, mask, (errno, path) => this.#watchFailed(errno, path));
+    this.#counters.setWatches(this.#watched.watches.count);
   }
 
   poll(): number {
@@ -108,7 +113,7 @@ class InotifyReader implements SourceReader {
       isBusy = this.#handleSome();
       count = this.#writer.publish();
     }
-    this.#counters.setWatches(this.#watched.watchCount);
+    this.#counters.setWatches(this.#watched.watches.count);
     return count;
   }
 
@@ -197,8 +202,8 @@ class InotifyReader implements SourceReader {
 
   #whenEmpty(): void {
     if (this.#overflowAt > 0) this.#reconcile();
-    if (this.#emitter.timeNs === 0n || this.#watched.hasYoung) this.#emitter.timeNs = process.hrtime.bigint();
-    this.#watched.settle();
+    if (this.#emitter.timeNs === 0n || this.#settler.isPending) this.#emitter.timeNs = process.hrtime.bigint();
+    this.#settler.settle();
   }
 
   #overflow(): void {
@@ -213,7 +218,7 @@ class InotifyReader implements SourceReader {
   #reconcile(): void {
     this.#overflowAt = 0;
     this.#emitter.timeNs = process.hrtime.bigint();
-    this.#watched.reconcile(this.#watched.tree.tops);
+    this.#settler.reconcile(this.#watched.tree.tops);
   }
 
   #watchFailed(errno: string, path: string): void {

@@ -3,20 +3,23 @@
 
 import { IN_DELETE_SELF, IN_DONT_FOLLOW, IN_MOVE_SELF, IN_ONLYDIR } from './abi.ts';
 import type { KnownNode } from './known-tree.ts';
+import { lookAt } from './look.ts';
 import { STRUCTURE_MASK } from './mask.ts';
+import type { Settler } from './settler.ts';
 import type { WatchedTree } from './watched-tree.ts';
 
 /** @param roots Absolute real paths as byte strings. What is there already is entered into the tree and not reported. */
 export function watchRoots(
   watched: WatchedTree,
+  settler: Settler,
   roots: readonly string[],
   mask: number,
   failed: (errno: string, path: string) => void,
 ): void {
   const parents = new Map<string, KnownNode>();
   for (const root of outermost(roots)) {
-    if (root === '/') watchTop(watched, mask, failed);
-    else watchRoot(watched, root, mask, parents, failed);
+    if (root === '/') watchTop(watched, settler, mask, failed);
+    else watchRoot(watched, settler, root, mask, parents, failed);
   }
 }
 
@@ -26,14 +29,20 @@ export function outermost(roots: readonly string[]): string[] {
   return [...new Set(roots)].filter((path) => !roots.some((root) => root !== path && isInside(path, root)));
 }
 
-function watchTop(watched: WatchedTree, mask: number, failed: (errno: string, path: string) => void): void {
+function watchTop(
+  watched: WatchedTree,
+  settler: Settler,
+  mask: number,
+  failed: (errno: string, path: string) => void,
+): void {
   const top = watched.tree.addTop('/');
   if (!watched.tryWatch(top, mask | IN_ONLYDIR)) failed('EACCES', '/');
-  watched.list(top, false);
+  settler.list(top, false);
 }
 
 function watchRoot(
   watched: WatchedTree,
+  settler: Settler,
   root: string,
   mask: number,
   parents: Map<string, KnownNode>,
@@ -42,7 +51,7 @@ function watchRoot(
   const slash = root.lastIndexOf('/');
   const directory = slash === 0 ? '/' : root.slice(0, slash);
   const name = root.slice(slash + 1);
-  const stat = watched.lstat(root);
+  const stat = lookAt(root);
   let parent = parents.get(directory);
   if (parent === undefined) {
     parent = watched.tree.addTop(directory);
@@ -52,7 +61,7 @@ function watchRoot(
   if (parent.directory === undefined) return;
   parent.directory.only ??= new Set();
   parent.directory.only.add(name);
-  parent.directory.device = watched.lstat(directory)?.dev ?? 0;
+  parent.directory.device = lookAt(directory)?.dev ?? 0;
   const isFile = stat !== undefined && !stat.isDirectory();
   const isFollowed = watched.tryWatch(parent, IN_ONLYDIR | (isFile ? mask : STRUCTURE_MASK));
   if (stat === undefined) {
@@ -64,9 +73,9 @@ function watchRoot(
     if (isFollowed) return;
     const own = isFile ? 0 : IN_ONLYDIR;
     if (!watched.tryWatch(node, mask | IN_DELETE_SELF | IN_MOVE_SELF | IN_DONT_FOLLOW | own)) failed('EACCES', root);
-    if (!isFile) watched.list(node, false);
+    if (!isFile) settler.list(node, false);
     return;
   }
-  const node = watched.addDirectory(parent, name, { stat, variant: 0, report: false });
-  if (node !== undefined) watched.list(node, false);
+  const node = watched.add(parent, name, { stat, variant: 0, report: false });
+  if (node !== undefined) settler.list(node, false);
 }

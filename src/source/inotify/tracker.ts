@@ -10,7 +10,6 @@
 import type { Stats } from 'node:fs';
 import {
   KERNEL_FLAG_PATH_DELETED,
-  KERNEL_OP_DIR_CREATE,
   KERNEL_OP_DIR_DELETE,
   KERNEL_OP_DIR_READ,
   KERNEL_OP_FILE_CLOSE,
@@ -20,7 +19,6 @@ import {
   KERNEL_OP_FILE_RENAME,
   KERNEL_OP_FILE_WRITE,
   KERNEL_OP_UNMOUNT,
-  KERNEL_VARIANT_SCAN,
   KERNEL_VARIANT_UNKNOWN,
 } from '../../../layout/kernel-record.ts';
 import {
@@ -42,19 +40,23 @@ import {
 import type { Emitter } from './emitter.ts';
 import type { EventQueue, InotifyEvent } from './event-queue.ts';
 import { childrenOf, contentStamp, type KnownNode } from './known-tree.ts';
-import type { WatchedTree } from './watched-tree.ts';
+import { lookAt } from './look.ts';
+import type { Settler } from './settler.ts';
+import { known, type WatchedTree } from './watched-tree.ts';
 
 /** linux/fs.h: the two names change places. */
 const RENAME_EXCHANGE = 2n;
 
 export class Tracker {
   readonly #watched: WatchedTree;
+  readonly #settler: Settler;
   readonly #emitter: Emitter;
   /** A root is gone and cannot come back into view. */
   readonly #rootLost: (path: string) => void;
 
-  constructor(watched: WatchedTree, emitter: Emitter, rootLost: (path: string) => void) {
+  constructor(watched: WatchedTree, settler: Settler, emitter: Emitter, rootLost: (path: string) => void) {
     this.#watched = watched;
+    this.#settler = settler;
     this.#emitter = emitter;
     this.#rootLost = rootLost;
   }
@@ -62,7 +64,7 @@ export class Tracker {
   /** Any event but overflow and IN_MOVED_FROM. */
   handle(event: InotifyEvent): void {
     const { wd, mask, name } = event;
-    const node = this.#watched.nodeOf(wd);
+    const node = this.#watched.watches.nodeOf(wd);
     // No such watch any more: the directory was moved out of the tree, or is gone.
     if (node === undefined) return;
     if (mask & IN_IGNORED) this.#ignored(node, wd);
@@ -76,8 +78,8 @@ export class Tracker {
 
   /** IN_MOVED_FROM with its other half, or without: then it was moved out of what is watched. */
   renamed(from: InotifyEvent, to: InotifyEvent | undefined, queue: EventQueue): void {
-    const fromParent = this.#watched.nodeOf(from.wd);
-    const toParent = to === undefined ? undefined : this.#watched.nodeOf(to.wd);
+    const fromParent = this.#watched.watches.nodeOf(from.wd);
+    const toParent = to === undefined ? undefined : this.#watched.watches.nodeOf(to.wd);
     const isOut = to === undefined || toParent === undefined || !concerns(toParent, to.name);
     const isIn = fromParent === undefined || !concerns(fromParent, from.name);
     if (isOut) {
@@ -103,17 +105,22 @@ export class Tracker {
     }
     if (target !== undefined && this.#isExchange(source, target, paths) && queue.takeInverse(from, to)) {
       tree.exchange(source, target);
+      this.#watched.pathsChanged();
       this.#emitRename(source, paths, undefined, RENAME_EXCHANGE);
       return;
     }
-    if (target !== undefined && target !== source) this.#watched.remove(target, false);
+    if (target !== undefined && target !== source) this.#watched.remove(target, 'none');
     toParent.directory?.gone?.delete(to.name);
-    tree.move(source, toParent, to.name);
+    if (!this.#watched.move(source, toParent, to.name)) {
+      // A scan was ahead of the events and has moved the new parent below the old one: all of it is compared when the queue is empty.
+      this.#watched.remove(source, 'all');
+      this.#watched.isDoubtful = true;
+      return;
+    }
     // What was gone before it could be looked at may be found under its new name.
-    const stat = source.mode === 0 ? this.#watched.lstat(paths.path2) : undefined;
+    const stat = source.mode === 0 ? lookAt(paths.path2) : undefined;
     if (stat !== undefined && stat.isDirectory() === (source.directory !== undefined)) tree.learn(source, stat);
-    this.#emitRename(source, paths, stat, 0n);
-    if (source.directory !== undefined && source.directory.wd < 0 && stat?.isDirectory()) this.#watchLate(source, stat);
+    this.#emitRename(source, paths, source.mode === 0 ? undefined : stat, 0n);
   }
 
   /** The name was created and renamed before its directory was listed, or a scan has told the rename, or the end of the old name, already. */
@@ -126,19 +133,19 @@ export class Tracker {
   ): void {
     const wasTold = fromParent.directory?.gone?.delete(from.name) === true;
     const target = childrenOf(toParent).get(to.name);
-    const stat = this.#watched.lstat(paths.path2);
+    const stat = lookAt(paths.path2);
     if (target !== undefined && (stat === undefined || target.inode === stat.ino)) return;
     if (wasTold || target === undefined) {
       this.#arrive(toParent, to);
       return;
     }
-    this.#watched.remove(target, false);
+    this.#watched.remove(target, 'none');
     this.#arrive(toParent, to);
   }
 
   /** The old name still exists, and is what the new one was. */
   #isExchange(source: KnownNode, target: KnownNode, paths: { path: string; path2: string }): boolean {
-    const [atOld, atNew] = [this.#watched.lstat(paths.path), this.#watched.lstat(paths.path2)];
+    const [atOld, atNew] = [lookAt(paths.path), lookAt(paths.path2)];
     return atOld !== undefined && atOld.ino === target.inode && atNew?.ino === source.inode;
   }
 
@@ -162,11 +169,9 @@ export class Tracker {
   /** Created, or moved in from outside. */
   #arrive(parent: KnownNode, event: InotifyEvent): void {
     const { name, mask } = event;
-    const { tree } = this.#watched;
     const isDirectory = (mask & IN_ISDIR) !== 0;
-    const path = `${tree.path(parent)}/${name}`;
     parent.directory?.gone?.delete(name);
-    let stat = this.#watched.lstat(path);
+    let stat = lookAt(`${this.#watched.tree.path(parent)}/${name}`);
     // The name belongs to something else by now; the events that say so are behind this one.
     if (stat?.isDirectory() !== isDirectory) stat = undefined;
     const target = childrenOf(parent).get(name);
@@ -174,33 +179,20 @@ export class Tracker {
       const isReplaced = (mask & IN_MOVED_TO) !== 0 && stat !== undefined && target.inode !== stat.ino;
       // A scan has told it.
       if (!isReplaced) return;
-      this.#watched.remove(target, false);
+      this.#watched.remove(target, 'none');
     }
-    const variant = KERNEL_VARIANT_UNKNOWN;
-    if (isDirectory && stat !== undefined) {
-      const fresh = this.#watched.addDirectory(parent, name, { stat, variant, report: true });
-      if (fresh !== undefined) this.#watched.list(fresh, true);
+    if (stat === undefined) {
+      this.#watched.addUnseen(parent, name, isDirectory);
       return;
     }
-    const other = stat !== undefined && stat.nlink > 1 ? tree.otherName(stat) : undefined;
-    const node = tree.add(parent, name, { isDirectory, stat });
-    if (isDirectory) this.#emitter.emit({ op: KERNEL_OP_DIR_CREATE, variant, path, isDirectory });
-    else this.#watched.reportCreated(node, stat, variant, other);
-  }
-
-  /** A directory that was known by name only: gone before it could be watched, and found again under another name. */
-  #watchLate(node: KnownNode, stat: Stats): void {
-    const { parent, name } = node;
-    if (parent === undefined) return;
-    this.#watched.remove(node, false);
-    const fresh = this.#watched.addDirectory(parent, name, { stat, variant: KERNEL_VARIANT_SCAN, report: false });
-    if (fresh !== undefined) this.#watched.list(fresh, true);
+    const fresh = this.#watched.add(parent, name, { stat, variant: KERNEL_VARIANT_UNKNOWN, report: true });
+    if (fresh !== undefined) this.#settler.list(fresh, true);
   }
 
   #leave(parent: KnownNode, name: string, isDirectory: boolean): void {
     const node = childrenOf(parent).get(name);
     if (node === undefined && parent.directory?.gone?.delete(name)) return;
-    if (node !== undefined) this.#watched.remove(node, true);
+    if (node !== undefined) this.#watched.remove(node, 'below');
     this.#emitter.emit({
       op: isDirectory ? KERNEL_OP_DIR_DELETE : KERNEL_OP_FILE_DELETE,
       variant: KERNEL_VARIANT_UNKNOWN,
@@ -247,7 +239,7 @@ export class Tracker {
     if (name === '' && isDirectory && isOwnListing(parent, mask)) return;
     const path = name === '' ? this.#watched.tree.path(parent) : `${this.#watched.tree.path(parent)}/${name}`;
     if (mask & IN_ATTRIB) {
-      this.#attributes(node, path);
+      if (node !== undefined) this.#watched.attributesChanged(node);
       return;
     }
     const report = {
@@ -266,13 +258,8 @@ export class Tracker {
     else if (mask & (IN_CLOSE_WRITE | IN_CLOSE_NOWRITE)) this.#emitter.emit({ op: KERNEL_OP_FILE_CLOSE, ...report });
   }
 
-  #attributes(node: KnownNode | undefined, path: string): void {
-    const stat = node === undefined ? undefined : this.#watched.lstat(path);
-    if (node !== undefined && stat !== undefined) this.#watched.compareAttributes(node, stat, KERNEL_VARIANT_UNKNOWN);
-  }
-
   #statAfterWrite(node: KnownNode | undefined, path: string): Stats | undefined {
-    const stat = node === undefined ? undefined : this.#watched.lstat(path);
+    const stat = node === undefined ? undefined : lookAt(path);
     // The name may stand for another file by now.
     if (node === undefined || stat === undefined || stat.ino !== node.inode) return undefined;
     node.stamp = contentStamp(stat);
@@ -283,14 +270,6 @@ export class Tracker {
 /** The parent of a root is watched for the root's name only. */
 function concerns(node: KnownNode, name: string): boolean {
   return node.directory?.only === undefined || node.directory.only.has(name);
-}
-
-function known(node: KnownNode): { inode: number; mode: number; device: number } {
-  return {
-    inode: node.inode,
-    mode: node.mode,
-    device: node.directory?.device ?? node.parent?.directory?.device ?? 0,
-  };
 }
 
 /** An open, read or close that our own listing of the directory caused. */

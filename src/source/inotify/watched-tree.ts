@@ -1,4 +1,4 @@
-// Watches and scans: keeps the known tree (known-tree.ts), the kernel's watches and the file system in step.
+// Keeps the known tree, the kernel's watches and the file system in step.
 //
 // No window between mkdir and watch. A new directory is watched first and listed then, and what the listing finds that no event has told yet is
 // reported with variant SCAN. Why each creation is told exactly once - D is the new directory, n a name in it:
@@ -10,19 +10,22 @@
 //   5. n is created before the watch and deleted between watch and listing: only the deletion is told. Nobody saw the creation.
 // mkdir -p a/b/c is 1-3 applied again: what the listing of `a` finds is watched first and listed then.
 //
-// A watch belongs to an inode, but is asked for by path, and the path may lead elsewhere by now: the directory was renamed or replaced after the
-// event that is being handled. The kernel answers the same watch for the same inode, which shows who was mistaken (claim):
-//   1. The watch is ours already, under another name, and that name is gone: the directory was renamed, and the event that says so is still in the
-//      queue. The rename is reported now (SCAN); the event later finds the old name `gone` and the new one with this inode, and is dropped.
-//   2. Both names lead to the inode: a bind mount. It is followed under its first name only.
-//   3. The other name leads to another inode: its watch was asked for too late, by a path that led here already. The watch is given to
-//      the new name; the other one is watched again and compared with what is known of it.
-// Until the queue was empty once after it was made, a watch is only believed ("young"). Then - no event is waiting, so all known paths are
-// true - it is asked for again: the same answer settles it, another one means that 3 happened, and the directory is watched and compared anew.
-// rm -rf and mkdir again: the kernel never gives a watch's number to another inode while the old one can be in the queue (it counts up),
-// so late events of the old one find no watch and are dropped.
+// Whatever is looked at is looked at by path, and the path may lead elsewhere by now: a directory on it was renamed or replaced after the event that is
+// being handled. What keeps that from being believed:
+//   - A watch is on an inode. The kernel answers the same watch for the same inode, so a listing is believed only if the path led to the directory's own
+//     watch before and after it (settler.ts, contents).
+//   - A new directory may turn out to have the watch of a known one (claim):
+//     1. The known name is gone: the directory was renamed, and the event that says so is still in the queue. The rename is reported now (SCAN); the
+//        event later finds the old name `gone` and the new one with this inode, and is dropped.
+//     2. Both names lead to the inode: a bind mount. It is followed under its first name only.
+//     3. The known name leads to another inode: its watch was asked for too late, by a path that led here already. The watch is given to the new
+//        name; the other one is watched again and compared with what is known of it.
+//   - Until the queue was empty once after it was made, a watch is "young". Then - no event is waiting, so all known paths are true - it is asked
+//     for again: another answer means that the directory must be watched and compared anew (settler.ts, settle).
+//   - If a directory was renamed since the queue was last empty, everything that was looked at since then is looked at once more.
+// rm -rf and mkdir again: the kernel counts the watches' numbers up, so late events of the old directory find no watch and are dropped.
 
-import fs, { type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import {
   KERNEL_OP_DIR_CREATE,
   KERNEL_OP_DIR_DELETE,
@@ -31,25 +34,22 @@ import {
   KERNEL_OP_FILE_CREATE,
   KERNEL_OP_FILE_DELETE,
   KERNEL_OP_FILE_RENAME,
-  KERNEL_OP_FILE_WRITE,
   KERNEL_OP_HARDLINK_CREATE,
   KERNEL_OP_SYMLINK_CREATE,
   KERNEL_VARIANT_SCAN,
+  KERNEL_VARIANT_UNKNOWN,
 } from '../../../layout/kernel-record.ts';
-import { errnoName, type Native } from '../../arena/native.ts';
-import { IN_ACCESS, IN_CLOSE_NOWRITE, IN_DONT_FOLLOW, IN_ONLYDIR, IN_OPEN } from './abi.ts';
+import { errnoName } from '../../arena/native.ts';
+import { IN_DONT_FOLLOW, IN_ONLYDIR } from './abi.ts';
 import type { Emitter } from './emitter.ts';
-import { childrenOf, contentStamp, type KnownDirectory, type KnownNode, KnownTree } from './known-tree.ts';
+import { type KnownDirectory, type KnownNode, KnownTree } from './known-tree.ts';
+import { linkText, lookAt } from './look.ts';
+import { isGone, type Watches } from './watches.ts';
 
 const PERMISSION_BITS = 0o7777;
-/** The path leads nowhere any more: the events that say so are on their way. */
-const GONE_ERRNOS = ['ENOENT', 'ENOTDIR', 'ELOOP'];
-/** How often a young watch is asked for again when its path leads nowhere. */
-const SETTLE_TRIES_MAX = 8;
 
 export interface WatchedTreeOptions {
-  native: Native;
-  fd: number;
+  watches: Watches;
   /** IN_ bits asked for on each directory. */
   mask: number;
   emitter: Emitter;
@@ -57,134 +57,127 @@ export interface WatchedTreeOptions {
   watchFailed: (errno: string, path: string) => void;
 }
 
+/** How a name was found. */
+export interface Found {
+  stat: Stats;
+  variant: number;
+  /** False while the roots are listed: what is there already is no event. */
+  report: boolean;
+}
+
 export class WatchedTree {
   readonly tree = new KnownTree();
-  readonly #options: WatchedTreeOptions;
-  readonly #watches = new Map<number, KnownNode>();
-  #young: { node: KnownNode; tries: number }[] = [];
-  /** Directories with notes that hold until the queue was empty. */
-  #noted = new Set<KnownDirectory>();
+  readonly watches: Watches;
+  readonly emitter: Emitter;
+  readonly watchFailed: WatchedTreeOptions['watchFailed'];
+  /** For a directory of the tree. */
+  readonly mask: number;
+  /** Directories whose watch or content must be checked when no event is waiting. */
+  young = new Set<KnownNode>();
+  /** Names that must be looked at again then. */
+  unchecked = new Set<KnownNode>();
+  /** Names that were looked at since then: to be looked at again if a directory was renamed meanwhile. */
+  looked: KnownNode[] = [];
+  /** Directories with notes that hold until then. */
+  readonly noted = new Set<KnownDirectory>();
+  /** The tree contradicts itself: it must be compared as a whole. */
+  isDoubtful = false;
 
   constructor(options: WatchedTreeOptions) {
-    this.#options = options;
-  }
-
-  get watchCount(): number {
-    return this.#watches.size;
-  }
-
-  nodeOf(wd: number): KnownNode | undefined {
-    return this.#watches.get(wd);
-  }
-
-  lstat(path: string): Stats | undefined {
-    try {
-      return fs.lstatSync(toBytes(path), { throwIfNoEntry: false });
-    } catch {
-      // EACCES, ENAMETOOLONG: it is there, and nothing can be known of it.
-      return undefined;
-    }
-  }
-
-  lstatOf(node: KnownNode): Stats | undefined {
-    return this.lstat(this.tree.path(node));
+    this.watches = options.watches;
+    this.emitter = options.emitter;
+    this.watchFailed = options.watchFailed;
+    this.mask = options.mask | IN_ONLYDIR | IN_DONT_FOLLOW;
   }
 
   /** Watches the node's path with this mask. False where that cannot be, which is not reported: the caller knows a way around it. */
   tryWatch(node: KnownNode, mask: number): boolean {
-    const wd = this.#addWatch(this.tree.path(node), mask);
+    const wd = this.watches.add(this.tree.path(node), mask);
     if (wd < 0) return false;
-    this.#bind(node, wd);
+    this.watches.bind(node, wd, mask);
     return true;
   }
 
-  /** A directory's new name, met by an event or a listing: watched, entered, reported. Answers the node if it must be listed now. */
-  addDirectory(
-    parent: KnownNode,
-    name: string,
-    found: { stat: Stats; variant: number; report: boolean },
-  ): KnownNode | undefined {
-    const path = `${this.tree.path(parent)}/${name}`;
-    const wd = this.#addWatch(path, this.#options.mask | IN_ONLYDIR | IN_DONT_FOLLOW);
-    const other = wd < 0 ? undefined : this.#watches.get(wd);
-    if (other !== undefined) {
-      const claim = this.#claim(other, found.stat, parent);
-      if (claim === 'renamed') {
-        this.#renamedBefore(other, parent, name, path);
-        return undefined;
-      }
-      if (claim === 'alias') {
-        // Not listed either: it may lead to itself.
-        this.#enter(parent, name, found, path, -1);
-        return undefined;
-      }
-      this.#doubt(other);
-    }
-    const node = this.#enter(parent, name, found, path, wd);
-    if (wd >= 0) return node;
-    const errno = errnoName(-wd);
-    if (GONE_ERRNOS.includes(errno)) return undefined;
-    this.#options.watchFailed(errno, path);
-    // Its content is told as it is now; what changes later is not seen, and the loss says so.
-    return node;
+  /** A name that is not in the tree yet, entered and reported. Answers a directory that must be listed. */
+  add(parent: KnownNode, name: string, found: Found): KnownNode | undefined {
+    if (found.stat.isDirectory()) return this.#addDirectory(parent, name, found);
+    const other = found.stat.nlink > 1 ? this.tree.otherName(found.stat) : undefined;
+    const node = this.tree.add(parent, name, { isDirectory: false, stat: found.stat });
+    this.looked.push(node);
+    if (found.report) this.#reportFile(node, found, other);
+    return undefined;
   }
 
-  /** Lists directories that are watched already, and all that is new below them. */
-  list(start: KnownNode, report: boolean): void {
-    const stack = [start];
-    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-      for (const name of this.#names(node) ?? []) {
-        const fresh = this.#discover(node, name, report);
-        if (fresh !== undefined) stack.push(fresh);
-      }
-    }
+  /** A name that was gone, or somebody else's, before it could be looked at: it is looked at again later. */
+  addUnseen(parent: KnownNode, name: string, isDirectory: boolean): void {
+    const node = this.tree.add(parent, name, { isDirectory, stat: undefined });
+    const op = isDirectory ? KERNEL_OP_DIR_CREATE : KERNEL_OP_FILE_CREATE;
+    this.emitter.emit({ op, variant: KERNEL_VARIANT_UNKNOWN, path: this.tree.path(node), isDirectory });
+    if (isDirectory) this.doubt(node);
+    else this.unchecked.add(node);
   }
 
-  /** Reports a name that is not a directory: hard link, symbolic link or file. The node must be in the tree already. */
-  reportCreated(node: KnownNode, stat: Stats | undefined, variant: number, other: KnownNode | undefined): void {
-    const path = this.tree.path(node);
-    if (other !== undefined && stat !== undefined && stat.nlink > 1) {
-      const known = this.tree.path(other);
-      this.#options.emitter.emit({ op: KERNEL_OP_HARDLINK_CREATE, variant, path: known, path2: path, stat });
-    } else if (stat?.isSymbolicLink()) {
-      this.#options.emitter.emit({ op: KERNEL_OP_SYMLINK_CREATE, variant, path, path2: linkText(path), stat });
-    } else {
-      this.#options.emitter.emit({ op: KERNEL_OP_FILE_CREATE, variant, path, stat });
+  /** Takes the node and all below it out. `report`: deletions (SCAN), innermost first. */
+  remove(node: KnownNode, report: 'none' | 'below' | 'all'): void {
+    this.tree.remove(node, (each) => {
+      this.watches.unbind(each);
+      if (report === 'all' || (report === 'below' && each !== node)) this.#reportDeleted(each);
+    });
+  }
+
+  /** A rename that an event tells. False: the tree contradicts it. */
+  move(node: KnownNode, parent: KnownNode, name: string): boolean {
+    if (node.directory !== undefined) {
+      if (isWithin(parent, node)) return false;
+      this.pathsChanged();
     }
+    this.tree.move(node, parent, name);
+    return true;
+  }
+
+  /** A directory has another name than it had: what was looked at by the old one may have been something else. */
+  pathsChanged(): void {
+    for (const node of this.looked) this.unchecked.add(node);
+    this.looked = [];
+  }
+
+  /** An event says that mode, owner or something else of the node changed. */
+  attributesChanged(node: KnownNode): void {
+    const stat = lookAt(this.tree.path(node));
+    if (stat !== undefined && node.inode === stat.ino) this.compareAttributes(node, stat, KERNEL_VARIANT_UNKNOWN);
+    // The path belongs to another file by now, or to none: the events that say so are behind this one.
+    else this.unchecked.add(node);
   }
 
   /** Reports what differs in mode and owner from what is known, and learns it. */
   compareAttributes(node: KnownNode, stat: Stats, variant: number): void {
-    const { emitter } = this.#options;
-    const isKnown = node.mode !== 0 && node.inode === stat.ino;
     const report = { variant, path: this.tree.path(node), stat, isDirectory: stat.isDirectory() };
+    const isKnown = node.mode !== 0;
     if (isKnown && (node.uid !== stat.uid || node.gid !== stat.gid)) {
       const argument = (BigInt(stat.uid) << 32n) | BigInt(stat.gid);
-      emitter.emit({ op: KERNEL_OP_FILE_CHOWN, argument, ...report });
+      this.emitter.emit({ op: KERNEL_OP_FILE_CHOWN, argument, ...report });
     }
     if (isKnown && (node.mode ^ stat.mode) & PERMISSION_BITS) {
-      emitter.emit({ op: KERNEL_OP_FILE_CHMOD, argument: BigInt(stat.mode & PERMISSION_BITS), ...report });
+      this.emitter.emit({ op: KERNEL_OP_FILE_CHMOD, argument: BigInt(stat.mode & PERMISSION_BITS), ...report });
     }
-    if (isKnown || node.mode === 0) this.tree.learn(node, stat);
-  }
-
-  /** Takes a node and all below it out. `report`: deletions, innermost first, of all but the node itself. */
-  remove(node: KnownNode, report: boolean): void {
-    this.tree.remove(node, (each) => {
-      this.#unwatch(each);
-      if (report && each !== node) this.#reportDeleted(each);
-    });
+    this.tree.learn(node, stat);
   }
 
   /** The kernel has dropped the watch: its inode is gone, or its file system was unmounted. */
   forgetWatch(wd: number): void {
-    const node = this.#watches.get(wd);
-    if (node === undefined) return;
-    this.#watches.delete(wd);
-    if (node.directory === undefined || node.directory.detached) return;
-    node.directory.wd = -1;
-    // If the path leads to a directory all the same (what lay below a mount), it is watched again.
-    this.#doubt(node);
+    const node = this.watches.forget(wd);
+    // If its path leads to a directory all the same (what lay below a mount), that is watched.
+    if (node !== undefined) this.doubt(node);
+  }
+
+  /** The watch of this node is not, or no longer, the one of its path. */
+  doubt(node: KnownNode): void {
+    const { directory } = node;
+    if (directory === undefined || directory.only !== undefined || directory.detached) return;
+    directory.wd = -1;
+    directory.settled = false;
+    directory.isListed = false;
+    this.young.add(node);
   }
 
   /** The event that tells the end of this name will be dropped: a scan has told it. */
@@ -193,253 +186,112 @@ export class WatchedTree {
     if (directory === undefined) return;
     directory.gone ??= new Set();
     directory.gone.add(name);
-    this.#noted.add(directory);
+    this.noted.add(directory);
   }
 
-  /** No event was waiting a moment ago: what is known is true, so young watches are checked, and notes for waiting events end. */
-  settle(): void {
-    for (const directory of this.#noted) {
-      directory.gone = undefined;
-      directory.ownOpens = 0;
-      directory.ownCloses = 0;
-    }
-    this.#noted.clear();
-    const young = this.#young;
-    this.#young = [];
-    for (const { node, tries } of young) {
-      if (node.directory === undefined || node.directory.detached) continue;
-      const before = node.directory.wd;
-      if (!this.#watchAgain(node)) {
-        if (tries < SETTLE_TRIES_MAX) this.#young.push({ node, tries: tries + 1 });
-      } else if (node.directory.wd === before) {
-        node.directory.settled = true;
-      } else {
-        this.reconcile([node]);
-      }
-    }
+  /** Reports a name again as what it is, when it was told before it could be looked at and is a symbolic link. */
+  reportLate(node: KnownNode, stat: Stats): void {
+    if (stat.isSymbolicLink()) this.#reportFile(node, { stat, variant: KERNEL_VARIANT_SCAN, report: true }, undefined);
   }
 
-  get hasYoung(): boolean {
-    return this.#young.length > 0;
-  }
-
-  /** Compares these directories and all below them with the file system, and reports what differs. */
-  reconcile(starts: readonly KnownNode[]): void {
-    const missing: KnownNode[] = [];
-    const stack = [...starts];
-    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-      if (node.directory === undefined || node.directory.detached) continue;
-      if (node.directory.only === undefined) this.#watchAgain(node);
-      const names = new Set(this.#names(node) ?? []);
-      for (const child of node.directory.children.values()) {
-        if (!names.has(child.name)) missing.push(child);
-      }
-      for (const name of names) {
-        const known = this.#compare(node, name);
-        if (known?.directory !== undefined) stack.push(known);
-      }
-    }
-    // Last: what has only moved was found under its new name by now.
-    for (const node of missing) {
-      if (node.parent === undefined || childrenOf(node.parent).get(node.name) !== node) continue;
-      if (this.lstatOf(node) === undefined) this.#removeMissing(node);
-    }
-  }
-
-  /** The known child if it must be looked into. */
-  #compare(parent: KnownNode, name: string): KnownNode | undefined {
-    const known = childrenOf(parent).get(name);
-    const stat = known === undefined ? undefined : this.lstatOf(known);
-    if (known !== undefined && stat === undefined) return undefined;
-    const isSame =
-      known !== undefined &&
-      stat !== undefined &&
-      (known.inode === 0 || known.inode === stat.ino) &&
-      isLike(known, stat);
-    if (known === undefined || stat === undefined || !isSame) {
-      if (known !== undefined) this.#removeMissing(known);
-      const fresh = this.#discover(parent, name, true);
-      if (fresh !== undefined) this.list(fresh, true);
+  #addDirectory(parent: KnownNode, name: string, found: Found): KnownNode | undefined {
+    const path = `${this.tree.path(parent)}/${name}`;
+    const wd = this.watches.add(path, this.mask);
+    if (wd < 0) return this.#addUnwatched(parent, name, found, wd);
+    const other = this.watches.nodeOf(wd);
+    const claim = other === undefined ? 'free' : this.#claim(other, found.stat, parent);
+    if (other !== undefined && claim === 'renamed') {
+      this.#renamedBefore(other, parent, name);
       return undefined;
     }
-    const isChanged = known.mode !== 0 && stat.isFile() && known.stamp !== contentStamp(stat);
-    this.compareAttributes(known, stat, KERNEL_VARIANT_SCAN);
-    if (isChanged) {
-      known.stamp = contentStamp(stat);
-      const path = this.tree.path(known);
-      this.#options.emitter.emit({ op: KERNEL_OP_FILE_WRITE, variant: KERNEL_VARIANT_SCAN, path, stat });
+    const node = this.#enter(parent, name, found);
+    if (claim === 'alias') return undefined;
+    if (claim === 'elsewhere') {
+      this.doubt(node);
+      return undefined;
     }
-    return known;
-  }
-
-  #removeMissing(node: KnownNode): void {
-    const { parent, name } = node;
-    this.tree.remove(node, (each) => {
-      this.#unwatch(each);
-      this.#reportDeleted(each);
-    });
-    if (parent !== undefined) this.noteGone(parent, name);
-  }
-
-  #reportDeleted(node: KnownNode): void {
-    const isDirectory = node.directory !== undefined;
-    this.#options.emitter.emit({
-      op: isDirectory ? KERNEL_OP_DIR_DELETE : KERNEL_OP_FILE_DELETE,
-      variant: KERNEL_VARIANT_SCAN,
-      path: this.tree.path(node),
-      inode: node.inode,
-      mode: node.mode,
-      device: node.directory?.device ?? node.parent?.directory?.device ?? 0,
-      isDirectory,
-    });
-  }
-
-  /** A name that a listing found: nothing if it is known. Answers a directory that must be listed. */
-  #discover(parent: KnownNode, name: string, report: boolean): KnownNode | undefined {
-    if (childrenOf(parent).has(name)) return undefined;
-    const stat = this.lstat(`${this.tree.path(parent)}/${name}`);
-    if (stat === undefined) return undefined;
-    const variant = KERNEL_VARIANT_SCAN;
-    if (stat.isDirectory()) return this.addDirectory(parent, name, { stat, variant, report });
-    const other = stat.nlink > 1 ? this.tree.otherName(stat) : undefined;
-    const node = this.tree.add(parent, name, { isDirectory: false, stat });
-    if (report) this.reportCreated(node, stat, variant, other);
-    return undefined;
-  }
-
-  #enter(
-    parent: KnownNode,
-    name: string,
-    found: { stat: Stats; variant: number; report: boolean },
-    path: string,
-    wd: number,
-  ): KnownNode {
-    const { stat, variant, report } = found;
-    const node = this.tree.add(parent, name, { isDirectory: true, stat });
-    if (wd >= 0) {
-      this.#bind(node, wd);
-      this.#young.push({ node, tries: 0 });
-    }
-    if (report) this.#options.emitter.emit({ op: KERNEL_OP_DIR_CREATE, variant, path, stat, isDirectory: true });
+    if (other !== undefined) this.doubt(other);
+    this.watches.bind(node, wd, this.mask);
+    this.young.add(node);
     return node;
   }
 
-  /** Who is mistaken when a new name gets the watch of a known one: see the head of this file. */
-  #claim(other: KnownNode, stat: Stats, parent: KnownNode): 'renamed' | 'alias' | 'mistaken' {
-    for (let above: KnownNode | undefined = parent; above !== undefined; above = above.parent) {
-      if (above === other) return 'alias';
+  #addUnwatched(parent: KnownNode, name: string, found: Found, negativeErrno: number): KnownNode | undefined {
+    const node = this.#enter(parent, name, found);
+    if (isGone(negativeErrno)) {
+      this.doubt(node);
+      return undefined;
     }
-    const at = this.lstatOf(other);
+    this.watchFailed(errnoName(-negativeErrno), this.tree.path(node));
+    // Its content is told as it is now; what changes later is not seen, and the loss says so.
+    return node;
+  }
+
+  #enter(parent: KnownNode, name: string, found: Found): KnownNode {
+    const { stat, variant, report } = found;
+    const node = this.tree.add(parent, name, { isDirectory: true, stat });
+    const path = this.tree.path(node);
+    if (report) this.emitter.emit({ op: KERNEL_OP_DIR_CREATE, variant, path, stat, isDirectory: true });
+    return node;
+  }
+
+  /** Who is mistaken when a new name gets the watch of a known one: see the head of this file. 'elsewhere': the parent is no longer at its path. */
+  #claim(other: KnownNode, stat: Stats, parent: KnownNode): 'renamed' | 'alias' | 'mistaken' | 'elsewhere' {
+    if (isWithin(parent, other)) return 'alias';
+    if (!this.watches.isAt(parent, this.tree.path(parent))) return 'elsewhere';
+    const at = lookAt(this.tree.path(other));
     if (at === undefined || !at.isDirectory()) return 'renamed';
     if (at.ino === stat.ino && at.dev === stat.dev) return 'alias';
     return other.directory?.settled ? 'renamed' : 'mistaken';
   }
 
-  #renamedBefore(node: KnownNode, parent: KnownNode, name: string, path2: string): void {
+  #renamedBefore(node: KnownNode, parent: KnownNode, name: string): void {
     const path = this.tree.path(node);
     if (node.parent !== undefined) this.noteGone(node.parent, node.name);
+    this.pathsChanged();
     this.tree.move(node, parent, name);
-    this.#options.emitter.emit({
+    this.emitter.emit({
       op: KERNEL_OP_FILE_RENAME,
       variant: KERNEL_VARIANT_SCAN,
       path,
-      path2,
+      path2: this.tree.path(node),
       isDirectory: true,
-      inode: node.inode,
-      mode: node.mode,
-      device: node.directory?.device ?? 0,
+      ...known(node),
     });
+    // It was believed ahead of the event: to be checked.
+    if (node.directory !== undefined) node.directory.settled = false;
+    this.young.add(node);
   }
 
-  /** The watch of this node is not, or no longer, the one of its path: to be checked when no event is waiting. */
-  #doubt(node: KnownNode): void {
-    if (node.directory === undefined || node.directory.only !== undefined) return;
-    node.directory.wd = -1;
-    node.directory.settled = false;
-    this.#young.push({ node, tries: 0 });
-  }
-
-  /** Asks for the watch of the node's path, and takes it whoever had it. False: the path leads nowhere, or cannot be watched. */
-  #watchAgain(node: KnownNode): boolean {
-    const { directory } = node;
-    if (directory === undefined) return false;
-    const wd = this.#addWatch(this.tree.path(node), this.#options.mask | IN_ONLYDIR | IN_DONT_FOLLOW);
-    if (wd < 0) return false;
-    if (wd === directory.wd) return true;
-    const other = this.#watches.get(wd);
-    if (other !== undefined && other !== node) {
-      const [at, here] = [this.lstatOf(other), this.lstatOf(node)];
-      // A bind mount: followed under its first name.
-      if (at !== undefined && here !== undefined && at.ino === here.ino && at.dev === here.dev) return true;
-      this.#doubt(other);
+  #reportFile(node: KnownNode, found: Found, other: KnownNode | undefined): void {
+    const { stat, variant } = found;
+    const path = this.tree.path(node);
+    if (other !== undefined) {
+      const from = this.tree.path(other);
+      this.emitter.emit({ op: KERNEL_OP_HARDLINK_CREATE, variant, path: from, path2: path, stat });
+    } else if (stat.isSymbolicLink()) {
+      this.emitter.emit({ op: KERNEL_OP_SYMLINK_CREATE, variant, path, path2: linkText(path), stat });
+    } else {
+      this.emitter.emit({ op: KERNEL_OP_FILE_CREATE, variant, path, stat });
     }
-    this.#unwatch(node);
-    this.#bind(node, wd);
-    this.#young.push({ node, tries: 0 });
-    return true;
   }
 
-  #bind(node: KnownNode, wd: number): void {
-    this.#watches.set(wd, node);
-    if (node.directory !== undefined) node.directory.wd = wd;
-  }
-
-  #unwatch(node: KnownNode): void {
-    const { directory } = node;
-    if (directory === undefined || directory.wd < 0) return;
-    if (this.#watches.get(directory.wd) === node) {
-      this.#watches.delete(directory.wd);
-      // Fails where the kernel was faster: the inode is gone, and its watch with it.
-      this.#options.native.inotifyRemoveWatch(this.#options.fd, directory.wd);
-    }
-    directory.wd = -1;
-  }
-
-  /** The watch, or -errno. */
-  #addWatch(path: string, mask: number): number {
-    const { native, fd } = this.#options;
-    const wd = native.inotifyAddWatch(fd, toBytes(path), mask);
-    return wd < 0 ? -native.errno() : wd;
-  }
-
-  /** undefined: the directory is gone or cannot be read. */
-  #names(node: KnownNode): string[] | undefined {
-    const { directory } = node;
-    if (directory === undefined) return undefined;
-    let names: string[];
-    try {
-      names = fs.readdirSync(toBytes(this.tree.path(node)), { encoding: 'latin1' });
-    } catch {
-      return undefined;
-    }
-    if (directory.only !== undefined) return names.filter((name) => directory.only?.has(name));
-    this.#noteOwnListing(directory);
-    return names;
-  }
-
-  /** inotify will report our own reading of the directory: those events are told apart by their number. */
-  #noteOwnListing(directory: KnownDirectory): void {
-    const { mask } = this.#options;
-    if (directory.wd < 0 || !(mask & (IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE))) return;
-    if (mask & IN_OPEN) directory.ownOpens += 1;
-    if (mask & IN_CLOSE_NOWRITE) directory.ownCloses += 1;
-    this.#noted.add(directory);
+  #reportDeleted(node: KnownNode): void {
+    const isDirectory = node.directory !== undefined;
+    const op = isDirectory ? KERNEL_OP_DIR_DELETE : KERNEL_OP_FILE_DELETE;
+    const path = this.tree.path(node);
+    this.emitter.emit({ op, variant: KERNEL_VARIANT_SCAN, path, isDirectory, ...known(node) });
   }
 }
 
-function isLike(node: KnownNode, stat: Stats): boolean {
-  return (node.directory !== undefined) === stat.isDirectory();
+/** What a record can say of a node without looking. */
+export function known(node: KnownNode): { inode: number; mode: number; device: number } {
+  const device = node.directory?.device ?? node.parent?.directory?.device ?? 0;
+  return { inode: node.inode, mode: node.mode, device };
 }
 
-function toBytes(path: string): Buffer {
-  return Buffer.from(path === '' ? '/' : path, 'latin1');
-}
-
-/** Empty if it is gone. */
-function linkText(path: string): string {
-  try {
-    return fs.readlinkSync(toBytes(path), { encoding: 'latin1' });
-  } catch {
-    return '';
-  }
+/** Whether the node is `top`, or below it. */
+function isWithin(node: KnownNode, top: KnownNode): boolean {
+  for (let at: KnownNode | undefined = node; at !== undefined; at = at.parent) if (at === top) return true;
+  return false;
 }

@@ -1,0 +1,32 @@
+// Looks at the file system by path: what is there now, which need not be what was there when an event was queued.
+
+import fs, { type Stats } from 'node:fs';
+import { toBytes } from './watches.ts';
+
+/** undefined: not there, or nothing can be known of it. */
+export function lookAt(path: string): Stats | undefined {
+  try {
+    return fs.lstatSync(toBytes(path), { throwIfNoEntry: false });
+  } catch {
+    // EACCES, ENAMETOOLONG
+    return undefined;
+  }
+}
+
+/** Names in a directory as byte strings; undefined: gone, or not to be read. */
+export function namesIn(path: string): string[] | undefined {
+  try {
+    return fs.readdirSync(toBytes(path), { encoding: 'latin1' });
+  } catch {
+    return undefined;
+  }
+}
+
+/** Text of a symbolic link; empty if it is gone. */
+export function linkText(path: string): string {
+  try {
+    return fs.readlinkSync(toBytes(path), { encoding: 'latin1' });
+  } catch {
+    return '';
+  }
+}
