@@ -25,8 +25,8 @@ import { SupervisedWorker, type WorkerReport } from './supervisor.ts';
 import type { EmitOptions, EngineOptions, EngineStats, EventFilter, NewEvent, StreamItem } from './types.ts';
 import { becomeUser } from './user.ts';
 
-/** How long close() waits for readers that are in the middle of a batch. */
-const STREAMS_CLOSE_MS = 5000;
+/** How long close() waits for readers that are in the middle of a batch; what they do not come back for stays in the journal. */
+const STREAMS_CLOSE_MS = 2000;
 
 export class Engine implements AsyncDisposable {
   /** One line: the source that is in use, and why not a better one. */

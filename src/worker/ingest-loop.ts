@@ -18,13 +18,13 @@ import type { IngestAgent } from './ingest-agent.ts';
 import type { LatencyRecorder } from './latency.ts';
 
 /** How long control calls may have to wait while there is work. */
-const BREATH_NS = 5_000_000n;
+const BREATH_MS = 5;
 /** Turns without work before the thread sleeps: about a fifth of a millisecond of spinning (a turn spins inside wasm). */
 const SPINS = 300;
 /** A sleeping worker looks around this often although nobody woke it: for the last gaps, and the wall clock. */
 const PARK_MS = 250;
 /** The wall clock may be set: the offset is measured again this often. */
-const CLOCK_CHECK_NS = 1_000_000_000n;
+const CLOCK_CHECK_MS = 1000;
 /** Below this the offset is kept, so that times within a burst stay comparable to the nanosecond. */
 const CLOCK_STEP_NS = 1_000_000n;
 
@@ -44,8 +44,8 @@ export class IngestLoop implements IngestControl {
   readonly #idle: IdleStrategy;
   #barriers: Barrier[] = [];
   #clockOffset = clockOffsetNs();
-  #clockCheckedNs = 0n;
-  #breathedNs = 0n;
+  #clockCheckedMs = 0;
+  #breathedMs = 0;
   #isStopping = false;
   #mustBreathe = false;
   #hasAppended = false;
@@ -108,7 +108,9 @@ export class IngestLoop implements IngestControl {
       const passed = count === 0 && this.#whenEmpty();
       if (passed) this.#mustBreathe = true;
       this.#idle.idle(passed ? 1 : count);
-      await this.#breathe();
+      // Only when it is due: a promise for each turn would be garbage for each event.
+      const now = performance.now();
+      if (this.#mustBreathe || now - this.#breathedMs >= BREATH_MS) await this.#breathe(now);
     }
   }
 
@@ -149,18 +151,16 @@ export class IngestLoop implements IngestControl {
   }
 
   /** Lets control calls in: after a sleep, and every few milliseconds under load. */
-  async #breathe(): Promise<void> {
-    const now = process.hrtime.bigint();
-    if (!this.#mustBreathe && now - this.#breathedNs < BREATH_NS) return;
+  async #breathe(now: number): Promise<void> {
     this.#mustBreathe = false;
-    if (now - this.#clockCheckedNs >= CLOCK_CHECK_NS) this.#checkClock(now);
-    this.#latency.publish(now);
+    if (now - this.#clockCheckedMs >= CLOCK_CHECK_MS) this.#checkClock(now);
+    this.#latency.publish(process.hrtime.bigint());
     await nextTurn();
-    this.#breathedNs = process.hrtime.bigint();
+    this.#breathedMs = performance.now();
   }
 
-  #checkClock(now: bigint): void {
-    this.#clockCheckedNs = now;
+  #checkClock(now: number): void {
+    this.#clockCheckedMs = now;
     const recorded = this.#data.source.details.clockOffsetNs;
     const measured = typeof recorded === 'bigint' ? recorded : clockOffsetNs();
     const step = measured - this.#clockOffset;
