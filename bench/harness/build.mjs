@@ -4,6 +4,7 @@
 import { execFile } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -12,7 +13,7 @@ import { CannotRun } from './measure.mjs';
 const run = promisify(execFile);
 const benchDirectory = fileURLToPath(new URL('..', import.meta.url));
 export const rootDirectory = path.dirname(path.resolve(benchDirectory));
-const buildDirectory = path.join(benchDirectory, 'native', 'build');
+const buildDirectory = writableDirectory();
 const BUILD_MS_MAX = 120_000;
 
 const CXX_FLAGS = ['-std=c++20', '-O3', '-march=native', '-Wall', '-Wextra', '-pthread'];
@@ -119,4 +120,20 @@ async function compile(command, args, what) {
 export async function runNative(program, args, timeoutMs = BUILD_MS_MAX) {
   const { stdout } = await run(program, args.map(String), { timeout: timeoutMs, maxBuffer: 1 << 24 });
   return JSON.parse(stdout);
+}
+
+/** Beside the sources; where they belong to somebody else, a folder of this user's own. */
+function writableDirectory() {
+  const beside = path.join(benchDirectory, 'native', 'build');
+  try {
+    fs.mkdirSync(beside, { recursive: true });
+    fs.accessSync(beside, fs.constants.W_OK);
+    return beside;
+  } catch {
+    const own = path.join(os.tmpdir(), `causeway-bench-build-${process.getuid?.()}`);
+    fs.mkdirSync(own, { recursive: true, mode: 0o700 });
+    // Whatever is run from there must be ours: a folder that somebody else made first is refused.
+    if (fs.statSync(own).uid !== process.getuid?.()) throw new Error(`${own} belongs to another user`);
+    return own;
+  }
 }

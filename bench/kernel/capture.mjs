@@ -92,12 +92,19 @@ async function captureWithEngine(directory, seconds) {
     const { events, gaps } = await counting;
     await closing;
     const seen = events.get(made.pid) ?? 0;
-    const lost = Number(ingest.lost) + (made.operations - seen - Number(ingest.lost));
+    const lost = made.operations - seen;
     const dropped = Object.values(source.dropped).reduce((sum, count) => sum + Number(count), 0);
     return {
       figures: { '': (seen / made.ns) * 1e9 },
       checksum: seen.toString(16),
-      counts: { produced: made.operations, seen, lost, gaps, droppedByKernel: dropped },
+      counts: {
+        produced: made.operations,
+        seen,
+        lost,
+        lostAsTold: Number(ingest.lost),
+        gaps,
+        droppedByKernel: dropped,
+      },
     };
   } finally {
     await engine.close();

@@ -1,7 +1,8 @@
 // The rival of translate.kernel: the same ingestion in plain JavaScript, written as well as JavaScript allows. u64 fields go as two u32 (BigInt would
 // allocate), short paths byte by byte (a subarray would allocate), the crc32c sixteen bytes a step over tables, as ours does.
 
-const CHUNK_BITS = 16;
+import { crc32c, makeTables } from './plain-crc32c.mjs';
+import { makeTypes } from './plain-types.mjs';
 
 /** @param {Record<string, number>} L */
 export function makePlain(L) {
@@ -294,90 +295,4 @@ function putBytes(to, toBytes, at, fromBytes, from, length) {
   to.setUint32(at, length, true);
   for (let index = 0; index < length; index++) toBytes[at + 4 + index] = fromBytes[from + index];
   return at + 4 + length;
-}
-
-/**
- * @param {Int32Array} tables
- * @param {DataView} view
- * @param {Uint8Array} bytes
- * @param {number} from
- * @param {number} length
- */
-function crc32c(tables, view, bytes, from, length) {
-  let crc = -1;
-  let at = from;
-  const end = from + length;
-  const endOfSteps = from + (length & ~15);
-  for (; at < endOfSteps; at += 16) {
-    const a = view.getInt32(at, true) ^ crc;
-    const b = view.getInt32(at + 4, true);
-    const c = view.getInt32(at + 8, true);
-    const d = view.getInt32(at + 12, true);
-    crc =
-      tables[3840 + (a & 255)] ^
-      tables[3584 + ((a >>> 8) & 255)] ^
-      tables[3328 + ((a >>> 16) & 255)] ^
-      tables[3072 + (a >>> 24)] ^
-      tables[2816 + (b & 255)] ^
-      tables[2560 + ((b >>> 8) & 255)] ^
-      tables[2304 + ((b >>> 16) & 255)] ^
-      tables[2048 + (b >>> 24)] ^
-      tables[1792 + (c & 255)] ^
-      tables[1536 + ((c >>> 8) & 255)] ^
-      tables[1280 + ((c >>> 16) & 255)] ^
-      tables[1024 + (c >>> 24)] ^
-      tables[768 + (d & 255)] ^
-      tables[512 + ((d >>> 8) & 255)] ^
-      tables[256 + ((d >>> 16) & 255)] ^
-      tables[d >>> 24];
-  }
-  for (; at < end; at++) crc = tables[(crc ^ bytes[at]) & 255] ^ (crc >>> 8);
-  return ~crc;
-}
-
-/** Sixteen tables of 256 words; table k holds the remainder of a byte with k zero bytes behind it. */
-function makeTables() {
-  const tables = new Int32Array(16 * 256);
-  for (let byte = 0; byte < 256; byte++) {
-    let crc = byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
-    tables[byte] = crc;
-  }
-  for (let index = 256; index < tables.length; index++) {
-    const crc = tables[index - 256];
-    tables[index] = (crc >>> 8) ^ tables[crc & 255];
-  }
-  return tables;
-}
-
-/** The event type by (op << 8) | variant. @param {Record<string, number>} L */
-function makeTypes(L) {
-  const byOp = [
-    'ACCESS_OPEN',
-    'ACCESS_CLOSE',
-    'FS_READ',
-    'FS_WRITE',
-    'FS_CREATE',
-    'FS_DELETE',
-    'FS_RENAME',
-    'FS_CHMOD',
-    'FS_CHOWN',
-    'FS_TRUNCATE',
-    'FS_MKDIR',
-    'FS_RMDIR',
-    'ACCESS_READDIR',
-    'FS_SYMLINK',
-    'FS_HARDLINK',
-    'SYSTEM_MOUNT',
-    'SYSTEM_UNMOUNT',
-    'ACCESS_FSYNC',
-  ];
-  const types = new Int32Array(1 << CHUNK_BITS);
-  for (const [op, name] of byOp.entries()) types.fill(Number(L[`EVENT_${name}`]), op << 8, (op + 1) << 8);
-  types[(Number(L.KERNEL_OP_FILE_TRUNCATE) << 8) | Number(L.KERNEL_VARIANT_FALLOCATE)] = Number(
-    L.EVENT_ACCESS_FALLOCATE,
-  );
-  for (const name of ['SYNC', 'SYNCFS', 'UNKNOWN'])
-    types[(Number(L.KERNEL_OP_SYNC) << 8) | Number(L[`KERNEL_VARIANT_${name}`])] = Number(L.EVENT_SYSTEM_SYNC);
-  return types;
 }
