@@ -15,7 +15,14 @@ import { type FileLayer, writeAll } from './file-layer.ts';
 import { type Claim, GapFinder } from './gap-finder.ts';
 import { segmentPath } from './plan.ts';
 import { ReadBuffer } from './read-buffer.ts';
-import { decodeSegmentHeader, formatUuid, type SegmentHeader, segmentIndexOf, segmentName } from './segment.ts';
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  formatUuid,
+  type SegmentHeader,
+  segmentIndexOf,
+  segmentName,
+} from './segment.ts';
 
 export interface TornTail {
   segment: number;
@@ -55,6 +62,8 @@ interface Segment {
   index: number;
   header: SegmentHeader;
   size: number;
+  /** The header in the file is older than the entries. */
+  isStale: boolean;
 }
 
 export interface RecoveryOptions {
@@ -127,42 +136,54 @@ export class Recovery {
       .map(segmentIndexOf)
       .filter((index) => index !== undefined)
       .sort((a, b) => a - b);
+    while (indexes.length > 0 && this.#removeUnused(indexes.at(-1) as number)) indexes.pop();
     const segments: Segment[] = [];
     for (const [place, index] of indexes.entries()) {
       const before = segments.at(-1);
       if (before !== undefined && index !== before.index + 1) {
         throw corrupt(index, 0, undefined, `segment ${segmentName(before.index + 1)} is missing`);
       }
-      const segment = this.#readHeader(index, before, place === indexes.length - 1);
-      if (segment !== undefined) segments.push(segment);
+      segments.push(this.#readHeader(index, before, place === indexes.length - 1));
     }
     return segments;
   }
 
-  /** undefined when the file was removed. */
-  #readHeader(index: number, before: Segment | undefined, isLast: boolean): Segment | undefined {
+  /** Removes a file that was prepared and never used: no header that says more, and nothing but zeros behind it. */
+  #removeUnused(index: number): boolean {
     const file = segmentPath(this.#directory, index);
     const fd = this.#files.open(file, 'r+');
     try {
-      const size = this.#files.size(fd);
       const header = decodeSegmentHeader(this.#buffer.readHeader(this.#files, fd, 0));
-      const isUsed = typeof header !== 'string' && header.firstSequence !== 0n;
-      if (!isUsed && isLast && !this.#holdsEntries(fd, size)) {
-        this.#files.unlink(file);
-        this.#report.removed.push(segmentName(index));
-        return undefined;
-      }
-      if (typeof header === 'string') throw corrupt(index, 0, undefined, header);
-      this.#checkHeader(index, header, before);
-      return { index, header, size };
+      if (typeof header !== 'string' && header.firstSequence !== 0n) return false;
+      if (this.#gap.extent(fd, SEGMENT_HEADER_LENGTH, this.#files.size(fd)) !== undefined) return false;
+      this.#files.unlink(file);
+      this.#report.removed.push(segmentName(index));
+      return true;
     } finally {
       this.#files.close(fd);
     }
   }
 
-  #holdsEntries(fd: number, size: number): boolean {
+  #readHeader(index: number, before: Segment | undefined, isLast: boolean): Segment {
+    const fd = this.#files.open(segmentPath(this.#directory, index), 'r+');
+    try {
+      const size = this.#files.size(fd);
+      const header = decodeSegmentHeader(this.#buffer.readHeader(this.#files, fd, 0));
+      if (typeof header === 'string') throw corrupt(index, 0, undefined, header);
+      const isStale = header.firstSequence === 0n && isLast;
+      // A power failure kept the entries' pages and not the header's: it says less than they do. Checked against the segment before, then written again.
+      if (isStale) header.firstSequence = this.#sequenceOfFirst(fd, size);
+      this.#checkHeader(index, header, before);
+      return { index, header, size, isStale };
+    } finally {
+      this.#files.close(fd);
+    }
+  }
+
+  /** 0n when there is no valid entry at the segment's begin. */
+  #sequenceOfFirst(fd: number, size: number): bigint {
     this.#buffer.fill(this.#files, fd, 0, SEGMENT_HEADER_LENGTH, size);
-    return this.#buffer.verified > 0;
+    return this.#buffer.verified === 0 ? 0n : this.#buffer.decoder.sequence(this.#buffer.address);
   }
 
   #checkHeader(index: number, header: SegmentHeader, before: Segment | undefined): void {
@@ -196,6 +217,7 @@ export class Recovery {
     }
     const fd = this.#files.open(segmentPath(this.#directory, index), 'r+');
     try {
+      if (segment.isStale) writeAll(this.#files, fd, encodeSegmentHeader(header), 0);
       let sequence = expected;
       let offset: number = SEGMENT_HEADER_LENGTH;
       while (true) {

@@ -6,6 +6,7 @@ import { NodeFileLayer } from '../../src/journal/file-layer.ts';
 import { readIdentity } from '../../src/journal/identity.ts';
 import { JournalReader } from '../../src/journal/reader.ts';
 import { Recovery, type RecoveryReport } from '../../src/journal/recovery.ts';
+import { decodeSegmentHeader, encodeSegmentHeader } from '../../src/journal/segment.ts';
 import { seededRandom } from '../support/seed.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { openBench, readAllOf } from './support.ts';
@@ -122,6 +123,19 @@ describe('a torn tail', () => {
       next: BigInt(COUNT + 1),
       report: { tornTail: { offset: image.end, bytes: 100, reason: 'claimed, never committed' } },
     });
+  });
+});
+
+describe('a header that a power failure left behind its entries', () => {
+  it('is written again', () => {
+    const image = killedImage(3);
+    const stale = Buffer.from(image.segment);
+    const header = decodeSegmentHeader(stale.subarray(0, HEADER));
+    if (typeof header === 'string') throw new Error(header);
+    stale.set(encodeSegmentHeader({ ...header, firstSequence: 0n }), 0);
+    write(image, stale);
+    expect(recover(image)).toMatchObject({ next: 4n, report: { tornTail: undefined, holes: [] } });
+    expect(sequencesOf(image.directory)).toEqual(upTo(3));
   });
 });
 

@@ -5,8 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../support/seed.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { openBench, readAllOf, SEGMENT_LENGTH } from './support.ts';
+import { MODES } from './support-modes.ts';
 
-describe('append log against an array', () => {
+describe.each(MODES)('append log against an array ($mode)', ({ mapped }) => {
   it('holds what was appended, in order, for readers of every speed', () => {
     const operation = fc.oneof(
       { weight: 20, arbitrary: fc.record({ op: fc.constant('append'), size: fc.nat(6000) }) },
@@ -16,7 +17,7 @@ describe('append log against an array', () => {
     );
     fc.assert(
       fc.property(fc.array(operation, { minLength: 50, maxLength: 400 }), (operations) => {
-        const bench = openBench(undefined);
+        const bench = openBench(undefined, { mapped });
         const model: number[] = [];
         const readers = [{ tail: bench.tail('start'), at: 0 }];
         try {
@@ -58,7 +59,7 @@ describe('append log against an array', () => {
 
   it('fills a segment to its last byte, and leaves less than a header as zeros', () => {
     for (const rest of [0, 8, 136, 144, 152]) {
-      const bench = openBench(undefined);
+      const bench = openBench(undefined, { mapped });
       // Header, then entries of 160 bytes, then one that leaves exactly `rest`.
       const room = SEGMENT_LENGTH - 4096;
       let left = room;
@@ -77,7 +78,7 @@ describe('append log against an array', () => {
   });
 
   it('refuses an event longer than a segment, and takes one that just fits', () => {
-    const bench = openBench(undefined);
+    const bench = openBench(undefined, { mapped });
     const room = SEGMENT_LENGTH - 4096 - 144;
     expect(() => bench.appender.append({ type: 'fs.write', payload: Buffer.alloc(room + 1) })).toThrow(
       expect.objectContaining({ code: 'RECORD_TOO_LONG' }),
@@ -89,7 +90,7 @@ describe('append log against an array', () => {
   });
 
   it('answers ROTATING until the sync worker has prepared the next segment', () => {
-    const bench = openBench(undefined);
+    const bench = openBench(undefined, { mapped });
     const STATUS_ROTATING = -5;
     let claimed = 0;
     let answer = 0;
@@ -108,14 +109,14 @@ describe('append log against an array', () => {
   });
 });
 
-describe('append log under threads', () => {
+describe.each(MODES)('append log under threads ($mode)', ({ mapped }) => {
   // Workers run plain JavaScript on every Node: they use the wasm exports, and the main thread is the sync worker.
   const script = fileURLToPath(new URL('./append.worker.mjs', import.meta.url));
 
   it('gives four appending threads contiguous sequences, nothing lost, doubled or torn, over many rotations', async () => {
     const threads = 4;
     const each = 12_000;
-    const bench = openBench(temporaryDirectory());
+    const bench = openBench(temporaryDirectory(), { mapped });
     const random = seededRandom(7);
     const workers = Array.from({ length: threads }, (_, thread) => {
       const workerData = { memory: bench.arena.memory, thread, each, seed: Math.floor(random() * 2 ** 32) };
