@@ -66,15 +66,13 @@ export function parseSize(option: string, value: string): number {
   return size;
 }
 
-/** A number of seconds, fractions allowed. @throws CausewayError CONFIG_INVALID */
-export function parseSeconds(option: string, value: string): number {
-  const seconds = Number(value);
-  if (!Number.isFinite(seconds) || seconds <= 0 || seconds > 86400 || value.trim() === '') {
-    throw new CausewayError('CONFIG_INVALID', `${option} ${value}: not a number of seconds`, {
-      hint: 'From 0.1 to 86400.',
-    });
-  }
-  return seconds;
+/** @throws CausewayError CONFIG_INVALID */
+export function parseRingSize(value: string): number {
+  const size = parseSize('--ring', value);
+  if (Number.isInteger(Math.log2(size)) && size >= 4096) return size;
+  throw new CausewayError('CONFIG_INVALID', `--ring ${value}: not a power of two from 4k on`, {
+    hint: 'Take 64k, 1M, 16M or the like.',
+  });
 }
 
 /** What --since may be: 'start', a sequence, a time of day, a date, or how long ago. */

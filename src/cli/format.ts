@@ -137,10 +137,14 @@ export function tildePath(absolute: string, home = process.env.HOME ?? ''): stri
     : absolute;
 }
 
-/** '1 event', '2 events', '2 processes'. */
+/** '1 event', '2 events', '2 processes', '2 entries'. */
 export function plural(count: number | bigint, noun: string): string {
-  const ending = Number(count) === 1 ? '' : noun.endsWith('s') ? 'es' : 's';
-  return `${formatCount(count)} ${noun}${ending}`;
+  return `${formatCount(count)} ${Number(count) === 1 ? noun : pluralOf(noun)}`;
+}
+
+function pluralOf(noun: string): string {
+  if (noun.endsWith('y')) return `${noun.slice(0, -1)}ies`;
+  return noun.endsWith('s') ? `${noun}es` : `${noun}s`;
 }
 
 /** Of the names, the one that is closest to what was typed; undefined when none is close. */

@@ -35,7 +35,7 @@ Examples:
   $ causeway watch --path '**/*.ts' --all       every access to TypeScript files
   $ causeway watch --pid 4242 --children /      one process and its children
   $ causeway watch -c 'make' --json . > make.ndjson
-  $ causeway watch --strict -c 'npm test' .     exit code 6 if any event was lost
+  $ causeway watch --strict -c 'npm test' .     exit code 6 if any was lost
   $ causeway watch --record build.trace -c make .
   $ causeway watch --replay build.trace --all   once more, from the file
 

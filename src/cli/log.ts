@@ -4,7 +4,7 @@ import path from 'node:path';
 import { EXIT_OK } from '../base/errors.ts';
 import { type ReadJournalOptions, readJournal } from '../engine/read-journal.ts';
 import type { StreamItem } from '../engine/types.ts';
-import type { Context } from './context.ts';
+import { type Context, settleOutput } from './context.ts';
 import { parsePathFilters, parsePids, parseSince, parseTypes } from './filters.ts';
 import { formatCount, pathShortener, plural } from './format.ts';
 import { StopSignal } from './signals.ts';
@@ -39,12 +39,12 @@ export async function runLog(name: string, options: LogOptions, context: Context
       const items = fromNs === undefined ? batch : batch.filter((item) => isSince(item, fromNs));
       note(items, told);
       if (items.length > 0) view.show(items);
-      if (context.out.congested) await context.out.drained();
+      if (context.out.congested) await Promise.race([context.out.drained(), stop.stopped()]);
       // Signals and the writes of the output get their turn.
       else await new Promise((resolve) => setImmediate(resolve));
     }
     view.summary({ directory, ...told });
-    await context.out.drained();
+    await settleOutput(context, stop.received);
   } finally {
     stop.dispose();
   }

@@ -29,10 +29,17 @@ export async function* readJournal(
     let isCaughtUp = false;
     while (signal?.aborted !== true) {
       const items: StreamItem[] = [];
-      const count = reader.readBatch(BATCH_ENTRIES_MAX, (decoder, at, length) => {
-        const item = matches(decoder, at, length) ? decoder.item(at, length) : undefined;
-        if (item !== undefined) items.push(item);
-      });
+      let count = 0;
+      try {
+        count = reader.readBatch(BATCH_ENTRIES_MAX, (decoder, at, length) => {
+          const item = matches(decoder, at, length) ? decoder.item(at, length) : undefined;
+          if (item !== undefined) items.push(item);
+        });
+      } catch (error) {
+        // What lies before the damage is whole.
+        if (items.length > 0) yield items;
+        throw error;
+      }
       if (count > 0) {
         yield items;
         continue;

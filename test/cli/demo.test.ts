@@ -1,15 +1,19 @@
 // The demonstrations: what they show is real, they end when asked, and they leave nothing behind.
 
-import { readdirSync } from 'node:fs';
-import os from 'node:os';
+import { chmodSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { requires } from '../support/capabilities.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { Command, jsonLines, run } from './run.ts';
 
-function leftovers(): string[] {
-  return readdirSync(os.tmpdir()).filter(
-    (name) => name.startsWith('causeway-demo-') || name.startsWith('causeway-storm-'),
-  );
+/** The demonstrations work in the temporary directory: one of their own, to see what they leave there. */
+function ownTemporaryDirectory(): { env: { TMPDIR: string }; leftovers: () => string[] } {
+  const directory = temporaryDirectory('tmp');
+  chmodSync(directory, 0o777);
+  return {
+    env: { TMPDIR: directory },
+    leftovers: () => readdirSync(directory).filter((name) => name.startsWith('causeway-')),
+  };
 }
 
 describe.each([
@@ -18,7 +22,8 @@ describe.each([
 ] as const)('demo storm with %s', (name, needs, options) => {
   describe('a storm', needs, () => {
     it('ends with the real tree', async () => {
-      const { exitCode, stdout } = await run(['demo', 'storm', '--seconds', '2', '--json'], options);
+      const { env, leftovers } = ownTemporaryDirectory();
+      const { exitCode, stdout } = await run(['demo', 'storm', '--seconds', '2', '--json'], { ...options, env });
       const [line] = jsonLines(stdout);
       expect(line).toMatchObject({
         type: 'summary',
@@ -38,7 +43,8 @@ describe.each([
 
 describe('demo storm', () => {
   it('tells people what came of it', async () => {
-    const { exitCode, stdout } = await run(['demo', 'storm', '--seconds', '0.5', '--processes', '2']);
+    const { env } = ownTemporaryDirectory();
+    const { exitCode, stdout } = await run(['demo', 'storm', '--seconds', '0.5', '--processes', '2'], { env });
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/The storm +[\d,]+ changes by 2 processes in 0\.5 s/);
     expect(stdout).toMatch(/its tree: identical to the real tree/);
@@ -46,8 +52,10 @@ describe('demo storm', () => {
   });
 
   it('ends with Ctrl-C', async () => {
-    const command = new Command(['demo', 'storm', '--seconds', '60', '--json']);
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    const { env, leftovers } = ownTemporaryDirectory();
+    const command = new Command(['demo', 'storm', '--seconds', '60', '--json'], { env });
+    while (leftovers().length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
     command.child.kill('SIGINT');
     expect((await command.finished).exitCode).toBe(0);
     expect(leftovers()).toEqual([]);
@@ -56,7 +64,8 @@ describe('demo storm', () => {
 
 describe('demo live', () => {
   it('shows real programs at work, and ends them and their files with itself', async () => {
-    const command = new Command(['demo', 'live', '--json']);
+    const { env, leftovers } = ownTemporaryDirectory();
+    const command = new Command(['demo', 'live', '--json'], { env });
     await command.until('counter.ts', 30_000);
     await command.until('server.log', 30_000);
     command.child.kill('SIGINT');
@@ -66,8 +75,20 @@ describe('demo live', () => {
     expect(leftovers()).toEqual([]);
   });
 
+  it('leaves nothing behind even when it is killed', async () => {
+    const { env, leftovers } = ownTemporaryDirectory();
+    const command = new Command(['demo', 'live', '--json'], { env });
+    await command.until('server.log', 30_000);
+    command.child.kill('SIGKILL');
+    await command.finished;
+    const deadline = Date.now() + 25_000;
+    while (leftovers().length > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(leftovers()).toEqual([]);
+  });
+
   it('ends by itself after --seconds', async () => {
-    const { exitCode, stdout } = await run(['demo', 'live', '--seconds', '3']);
+    const { env, leftovers } = ownTemporaryDirectory();
+    const { exitCode, stdout } = await run(['demo', 'live', '--seconds', '3'], { env });
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/fs\.write +log\/server\.log/);
     expect(leftovers()).toEqual([]);

@@ -106,6 +106,14 @@ describe('watch -c with ebpf', requires('bpf'), () => {
     expect(stderr).toContain('exit code 7');
   });
 
+  it('drops to another user, and sees as much', requires('otherUser'), async () => {
+    const directory = temporaryDirectory('watch');
+    const args = ['watch', '--json', '--user', 'nobody', '-c', 'echo text > file; rm file', directory];
+    const { exitCode, stdout } = await run(args, { cwd: directory });
+    expect(exitCode).toBe(0);
+    expect(operations(jsonLines(stdout), directory)).toEqual(['fs.create file', 'fs.write file', 'fs.delete file']);
+  });
+
   it('sends the output of the command to standard error', async () => {
     const { stdout, stderr } = await run([
       'watch',
@@ -158,6 +166,16 @@ describe.each([
         expect.arrayContaining(['fs.create one', 'fs.rename one two', 'fs.delete two']),
       );
       expect(lines.at(-1)).toMatchObject({ type: 'summary', data: { lost: 0, complete: true } });
+    });
+
+    it('ends at once with a second signal', async () => {
+      const directory = temporaryDirectory('watch');
+      const command = await watch(['--json'], directory);
+      command.child.kill('SIGINT');
+      command.child.kill('SIGTERM');
+      const { exitCode, signal } = await command.finished;
+      // The first may have been quick enough.
+      expect(signal ?? exitCode).toEqual(expect.toSatisfy((end) => end === 'SIGTERM' || end === 'SIGINT' || end === 0));
     });
 
     it('prints plain lines in a pipe, with the changes only, and the summary on standard error', async () => {
@@ -250,7 +268,7 @@ describe('watch refuses, in one line with the values in it,', () => {
     [['watch', '/no/such/directory'], 3, '/no/such/directory'],
     [['watch', '--type', 'fs.wirte', '.'], 3, 'Did you mean fs.write?'],
     [['watch', '--pid', 'me', '.'], 3, '--pid me'],
-    [['watch', '--ring', '12345', '.'], 3, '12345'],
+    [['watch', '--ring', '12345', '.'], 3, '--ring 12345'],
     [['watch', '--replay', '/no/such/recording'], 3, '/no/such/recording'],
     [['watch', '--user', 'no-such-user', '.'], 3, 'no-such-user'],
   ])('%j', async (args, exitCode, text) => {

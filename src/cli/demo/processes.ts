@@ -36,6 +36,8 @@ export async function runStormProcesses(
     );
     return JSON.parse(await outputOf(child, 'storm')) as StormResult;
   });
+  // All of them, even when one fails: the caller removes their directory.
+  await Promise.allSettled(runs);
   const total: StormResult = { operations: {}, failed: 0 };
   for (const result of await Promise.all(runs)) {
     total.failed += result.failed;
@@ -80,14 +82,25 @@ function start(script: string, args: readonly string[], signal?: AbortSignal): C
   return spawn(process.execPath, [file, ...args], { stdio: ['pipe', 'pipe', 'ignore'], ...ending });
 }
 
-/** @throws CausewayError WORKER_FAILED when the process fails. */
+/**
+ * What the process has printed, when it has really ended: until then it may still make files.
+ * @throws CausewayError WORKER_FAILED when the process fails.
+ */
 async function outputOf(child: ChildProcess, name: string): Promise<string> {
   let text = '';
+  let failure = '';
   child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk;
   });
-  const [exitCode, signal] = (await once(child, 'close')) as [number | null, string | null];
-  if (exitCode !== 0)
-    throw new CausewayError('WORKER_FAILED', `the ${name} process ended with ${signal ?? `exit code ${exitCode}`}`);
-  return text;
+  child.on('error', (error) => {
+    failure = error.message;
+  });
+  const [exitCode, signal] = await new Promise<[number | null, string | null]>((resolve) => {
+    child.once('close', (...end: [number | null, string | null]) => resolve(end));
+  });
+  if (exitCode === 0) return text;
+  throw new CausewayError(
+    'WORKER_FAILED',
+    `the ${name} process ended with ${failure || (signal ?? `exit code ${exitCode}`)}`,
+  );
 }

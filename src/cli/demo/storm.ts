@@ -1,6 +1,5 @@
 // `causeway demo storm`: what really happened, what causeway saw of it, and what fs.watch saw of it.
 
-import { once } from 'node:events';
 import { mkdtempSync, realpathSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import os from 'node:os';
@@ -34,7 +33,7 @@ export async function runStorm(options: StormOptions, context: Context): Promise
   const directory = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'causeway-storm-')));
   const stop = new StopSignal();
   try {
-    const result = await storm(directory, options, context, stop.signal);
+    const result = await storm(directory, options, context, stop);
     if (result === undefined) return EXIT_OK;
     if (context.json) context.out.push(jsonLine('summary', { ...result }));
     else context.out.push(report(result, context.paint));
@@ -73,7 +72,7 @@ async function storm(
   directory: string,
   options: StormOptions,
   context: Context,
-  signal: AbortSignal,
+  stop: StopSignal,
 ): Promise<Result | undefined> {
   const engine = await Engine.open({
     paths: [directory],
@@ -85,13 +84,14 @@ async function storm(
   const eventsByType: Record<string, number> = {};
   const view = stormView(context, directory, engine, meter, (items) => applyAll(items, tree, eventsByType));
   let fsWatch: FsWatchObserver | undefined;
+  let storming: Promise<StormResult> | undefined;
   try {
     const feed = new Feed({ engine, filter: { since: 'start' }, view, context, meter });
     fsWatch = await FsWatchObserver.start(directory);
     const seed = Number(process.env.CAUSEWAY_SEED ?? 1) >>> 0;
-    const interrupted = once(signal, 'abort').then(() => undefined);
-    const failed = feed.ended.then(() => undefined);
-    const done = await Promise.race([runStormProcesses(directory, { ...options, seed, signal }), interrupted, failed]);
+    storming = runStormProcesses(directory, { ...options, seed, signal: stop.signal });
+    storming.catch(() => {});
+    const done = await Promise.race([stop.stopped().then(() => undefined), storming, feed.ended.then(() => undefined)]);
     const complete = await feed.drain(DRAIN_TIMEOUT_MS);
     meter.finish();
     view.end();
@@ -100,8 +100,10 @@ async function storm(
     const fsWatchResult = await fsWatch.finish();
     return result({ options, done, tree, eventsByType, meter, fsWatchResult, source: engine.description });
   } finally {
+    stop.stop();
     view.end();
     fsWatch?.kill();
+    await storming?.catch(() => {});
     await engine.close();
   }
 }

@@ -25,12 +25,14 @@ const BUILD = `i=0; ${WHILE_ALIVE}
   rm -rf dist
 done`;
 
-/** Appends lines, and turns to a new file when the old one is long. */
+/** Appends lines, and turns to a new file when the old one is long. When causeway was killed, it takes the directory away. */
 const SERVER = `i=0; ${WHILE_ALIVE}
   printf 'GET /items/%d 200\\n' $i >> log/server.log
   [ $((i % 25)) -eq 0 ] && mv log/server.log log/server.log.1
   sleep 0.6
-done`;
+done
+sleep 6
+cd / && rm -rf "$CAUSEWAY_DEMO_DIRECTORY"`;
 
 const GIT = `i=0; git init -q . ; ${WHILE_ALIVE}
   sleep 5
@@ -60,6 +62,7 @@ export class Workload {
     const environment = {
       ...process.env,
       CAUSEWAY_DEMO_PARENT: String(process.pid),
+      CAUSEWAY_DEMO_DIRECTORY: directory,
       LC_ALL: 'C',
       GIT_CONFIG_GLOBAL: '/dev/null',
       GIT_CONFIG_SYSTEM: '/dev/null',

@@ -2,19 +2,17 @@
 
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import { objectPath } from '../../source/ebpf/object-file.ts';
+import { OPTIONAL_PROGRAMS } from '../../source/ebpf/programs.ts';
 import type { Check } from './check.ts';
 
-/** Sections of the BPF object that would cover a blind spot, by their names in it. */
-const MMAP_PROGRAM = 'tp_btf/writeback_dirty';
-const IO_URING_PROGRAM = 'tp_btf/io_uring';
+const BTF_FILE = '/sys/kernel/btf/vmlinux';
 
 export function blindSpots(ebpf: boolean): Check[] {
   return [mmapSpot(ebpf), ioUringSpot(ebpf), compatSpot(ebpf), networkSpot()];
 }
 
 function mmapSpot(ebpf: boolean): Check {
-  const covered = ebpf && hasProgram(MMAP_PROGRAM);
+  const covered = ebpf && isCovered('mmap');
   return {
     id: 'blind-mmap',
     name: 'stores through mmap',
@@ -23,12 +21,12 @@ function mmapSpot(ebpf: boolean): Check {
       ? 'seen once for each page that turns dirty, not for each store'
       : 'not seen: they are no system call, and inotify does not tell of them',
     enables: 'databases and linkers that write through shared mappings',
-    todo: covered ? '' : 'Their open, truncate, msync and close are seen with the source ebpf: --all shows them.',
+    todo: covered ? '' : 'Open, truncate and close of such files are seen: --all shows them.',
   };
 }
 
 function ioUringSpot(ebpf: boolean): Check {
-  const covered = !ebpf || hasProgram(IO_URING_PROGRAM);
+  const covered = !ebpf || isCovered('io_uring');
   return {
     id: 'blind-io-uring',
     name: 'operations through io_uring',
@@ -68,9 +66,12 @@ function networkSpot(): Check {
   };
 }
 
-function hasProgram(section: string): boolean {
+/** One of the programs that not every kernel takes is for it, and this kernel has the tracepoint. */
+function isCovered(spot: string): boolean {
+  const program = OPTIONAL_PROGRAMS.find(({ covers }) => covers.includes(spot));
+  if (program === undefined) return false;
   try {
-    return readFileSync(objectPath()).includes(section);
+    return readFileSync(BTF_FILE).includes(`btf_trace_${program.tracepoint}`);
   } catch {
     return false;
   }

@@ -7,6 +7,8 @@ import { appendRow, type Row, rowOf, type Shorten } from './rows.ts';
 import { type Counters, renderFrame } from './table.ts';
 
 const FRAME_MS = 100;
+/** Without events only the counters go on: an idle table costs next to nothing. */
+const IDLE_FRAME_MS = 1000;
 const ROWS_KEPT = 500;
 
 export interface LiveViewOptions {
@@ -24,11 +26,13 @@ export class LiveView {
   readonly #render = createLogUpdate(process.stdout, { showCursor: false });
   readonly #timer: NodeJS.Timeout;
   #ended = false;
+  #isChanged = false;
+  #drawnMs = 0;
   readonly #onResize = (): void => this.#draw();
 
   constructor(options: LiveViewOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#draw(), FRAME_MS);
+    this.#timer = setInterval(() => this.#drawIfDue(), FRAME_MS);
     process.stdout.on('resize', this.#onResize);
     // A terminal that was closed is no error.
     process.stdout.on('error', () => {});
@@ -41,6 +45,7 @@ export class LiveView {
       const row = rowOf(item, this.#options.shorten);
       if (row !== undefined) appendRow(this.#rows, row, ROWS_KEPT);
     }
+    this.#isChanged = true;
   }
 
   /** Idempotent: the last frame stays, and the cursor comes back. */
@@ -53,7 +58,13 @@ export class LiveView {
     this.#render.done();
   }
 
+  #drawIfDue(): void {
+    if (this.#isChanged || performance.now() - this.#drawnMs >= IDLE_FRAME_MS) this.#draw();
+  }
+
   #draw(hint = this.#options.hint): void {
+    this.#isChanged = false;
+    this.#drawnMs = performance.now();
     const { columns = 80, rows: height = 24 } = process.stdout;
     const { context, title, source, counters } = this.#options;
     const frame = {

@@ -5,9 +5,9 @@ import path from 'node:path';
 import { CausewayError, EXIT_LOSS, EXIT_OK } from '../../base/errors.ts';
 import { Engine } from '../../engine/engine.ts';
 import type { Durability, EngineOptions, EventFilter } from '../../engine/types.ts';
-import { type Context, failureLine } from '../context.ts';
-import { CHANGE_TYPES, parsePathFilters, parsePids, parseSize, parseTypes } from '../filters.ts';
-import { pathShortener, tildePath } from '../format.ts';
+import { type Context, failureLine, settleOutput } from '../context.ts';
+import { CHANGE_TYPES, parsePathFilters, parsePids, parseRingSize, parseTypes } from '../filters.ts';
+import { pathShortener, plural, tildePath } from '../format.ts';
 import { pause, StopSignal } from '../signals.ts';
 import { Feed } from './feed.ts';
 import { type CommandEnd, CommandGate } from './gate.ts';
@@ -124,7 +124,7 @@ function planWatch(paths: readonly string[], options: WatchOptions, context: Con
     ...(options.journal === undefined ? {} : { journal: path.resolve(options.journal) }),
     ...(options.durability === undefined ? {} : { durability: options.durability }),
     ...(options.record === undefined ? {} : { record: path.resolve(options.record) }),
-    ...(options.ring === undefined ? {} : { ringCapacity: parseSize('--ring', options.ring) }),
+    ...(options.ring === undefined ? {} : { ringCapacity: parseRingSize(options.ring) }),
     ...(options.user === undefined ? {} : { user: /^\d+$/.test(options.user) ? Number(options.user) : options.user }),
   };
   const what =
@@ -152,8 +152,9 @@ interface Watching {
 }
 
 async function watchEngine(watching: Watching): Promise<number> {
-  const { engine, gate, plan, options, context, table } = watching;
+  const { engine, gate, stop, plan, options, context, table } = watching;
   const source = engine.stats().source;
+  tellRecovery(engine, context);
   const meter = new Meter(engine);
   const view = createView({
     context,
@@ -184,7 +185,7 @@ async function watchEngine(watching: Watching): Promise<number> {
     const summary = summaryData({ meter, feed, engine, command: options.command, end, complete, roots: plan.roots });
     if (options.journal !== undefined && context.json) context.out.push(checkpointLine(engine));
     view.summary(summary);
-    await context.out.drained();
+    await settleOutput(context, stop.received);
     tellSummary(summary, context);
   } finally {
     clearInterval(checkpoints);
@@ -193,6 +194,20 @@ async function watchEngine(watching: Watching): Promise<number> {
   if (options.strict !== true || !(meter.anyLoss || !complete)) return EXIT_OK;
   context.say(failureLine(context.paintError, `events were lost, and --strict was given: exit code ${EXIT_LOSS}.`));
   return EXIT_LOSS;
+}
+
+/** What was mended when the journal was opened: nobody should have to look for it. */
+function tellRecovery({ recovery }: Engine, context: Context): void {
+  const { tornTail, holes, entriesChecked } = recovery;
+  if (tornTail === undefined && holes.length === 0) return;
+  const found = [
+    ...(tornTail === undefined ? [] : ['a torn tail was cut']),
+    ...(holes.length === 0 ? [] : [`${plural(holes.length, 'hole')} of a killed writer closed`]),
+  ];
+  context.say(
+    `The journal was not closed the last time: ${found.join(', ')}; ${plural(entriesChecked, 'entry')} checked.`,
+  );
+  context.log?.debug(recovery, 'recovery');
 }
 
 /** Lets the command go, and waits for whatever comes first: its end, a signal, the end of a recording, a failure. */
