@@ -8,7 +8,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { openBench, readAllOf, SEGMENT_LENGTH } from './support.ts';
 
 const CHILD = fileURLToPath(new URL('./append-child.mjs', import.meta.url));
-const KILLS = Number(process.env.CAUSEWAY_KILLS ?? (process.env.CI === undefined ? 6 : 25));
+const KILLS = Number(process.env.CAUSEWAY_KILLS ?? (process.env.CI === undefined ? 6 : 50));
 
 interface Killed {
   /** Highest sequence that was acknowledged, and the last one that was there when it began. */
