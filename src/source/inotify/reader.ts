@@ -34,6 +34,8 @@ import { Watches } from './watches.ts';
 const RENAME_WAIT_MS = 5;
 /** Under constant load the queue is never empty: the comparison after an overflow waits for that moment no longer than this. */
 const RECONCILE_WAIT_MS = 1000;
+/** Under constant load the queue is never empty: mark() waits for that moment no longer than this. */
+const MARK_ROUNDS_MAX = 16;
 /** Events handled by one poll(), so that what they became is seen soon. */
 const EVENTS_PER_POLL = 1024;
 
@@ -131,17 +133,13 @@ class InotifyReader implements SourceReader {
 
   mark(): bigint {
     if (this.#closed) return this.#writer.positionAfterAll;
-    const tail = this.#queue.tailPosition();
-    while (this.#queue.position < tail) {
-      const event = this.#queue.peek();
-      if (event === undefined) {
-        if (!this.#fill()) break;
-      } else if (!this.#handleOne(event)) {
-        // Whoever called rename(2) has not come back from it yet, or the name has left what is watched.
-        this.#poller.wait(1);
-      }
+    this.#handleUntil(this.#queue.tailPosition());
+    // Listing what the events told of queues events of our own.
+    for (let round = 0; round < MARK_ROUNDS_MAX && (this.#queue.hasBuffered || this.#fill()); round++) {
+      this.#handleUntil(this.#queue.tailPosition());
     }
-    if (!this.#queue.hasBuffered) this.#whenEmpty();
+    if (!this.#queue.hasBuffered && !this.#fill()) this.#whenEmpty();
+    else if (this.#overflowAt > 0) this.#reconcile();
     return this.#writer.positionAfterAll;
   }
 
@@ -151,6 +149,18 @@ class InotifyReader implements SourceReader {
     this.#poller.close();
     this.#queue.close();
     this.#writer.release();
+  }
+
+  #handleUntil(position: number): void {
+    while (this.#queue.position < position) {
+      const event = this.#queue.peek();
+      if (event === undefined) {
+        if (!this.#fill()) return;
+      } else if (!this.#handleOne(event)) {
+        // Whoever called rename(2) has not come back from it yet, or the name has left what is watched.
+        this.#poller.wait(1);
+      }
+    }
   }
 
   /** Handles a batch of events. False: there were none, or the rest must wait. */

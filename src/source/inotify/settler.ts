@@ -58,6 +58,7 @@ export class Settler {
     }
     watched.noted.clear();
     watched.looked = [];
+    watched.scanned.clear();
     const { young } = watched;
     watched.young = new Set();
     for (const node of young) {
@@ -71,7 +72,7 @@ export class Settler {
   /** Compares these directories and all below them with the file system, and reports what differs. */
   reconcile(starts: readonly KnownNode[]): void {
     if (starts === this.#watched.tree.tops) this.#watched.isDoubtful = false;
-    const missing: KnownNode[] = [];
+    const missing: { parent: KnownNode; node: KnownNode }[] = [];
     const stack = [...starts];
     for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
       const { directory } = node;
@@ -86,11 +87,13 @@ export class Settler {
         }
       }
       if (!directory.isListed) continue;
-      for (const child of directory.children.values()) if (!found.has(child.name)) missing.push(child);
+      for (const child of directory.children.values()) {
+        if (!found.has(child.name)) missing.push({ parent: node, node: child });
+      }
     }
     // Last: what has only moved was found under its new name by now, and is no longer here.
-    for (const node of missing) {
-      if (node.parent !== undefined && childrenOf(node.parent).get(node.name) === node) this.#removeMissing(node);
+    for (const { parent, node } of missing) {
+      if (node.parent === parent && childrenOf(parent).get(node.name) === node) this.#removeMissing(node);
     }
   }
 

@@ -176,7 +176,8 @@ export class Tracker {
     if (stat?.isDirectory() !== isDirectory) stat = undefined;
     const target = childrenOf(parent).get(name);
     if (target !== undefined) {
-      const isReplaced = (mask & IN_MOVED_TO) !== 0 && stat !== undefined && target.inode !== stat.ino;
+      const isOther = stat === undefined ? !this.#watched.scanned.has(target) : target.inode !== stat.ino;
+      const isReplaced = (mask & IN_MOVED_TO) !== 0 && isOther;
       // A scan has told it.
       if (!isReplaced) return;
       this.#watched.remove(target, 'none');

@@ -78,6 +78,8 @@ export class WatchedTree {
   unchecked = new Set<KnownNode>();
   /** Names that were looked at since then: to be looked at again if a directory was renamed meanwhile. */
   looked: KnownNode[] = [];
+  /** Names that a scan has found since then: an event that tells them is still in the queue, or never was. */
+  readonly scanned = new Set<KnownNode>();
   /** Directories with notes that hold until then. */
   readonly noted = new Set<KnownDirectory>();
   /** The tree contradicts itself: it must be compared as a whole. */
@@ -104,6 +106,7 @@ export class WatchedTree {
     const other = found.stat.nlink > 1 ? this.tree.otherName(found.stat) : undefined;
     const node = this.tree.add(parent, name, { isDirectory: false, stat: found.stat });
     this.looked.push(node);
+    if (found.variant === KERNEL_VARIANT_SCAN) this.scanned.add(node);
     if (found.report) this.#reportFile(node, found, other);
     return undefined;
   }
@@ -230,6 +233,7 @@ export class WatchedTree {
   #enter(parent: KnownNode, name: string, found: Found): KnownNode {
     const { stat, variant, report } = found;
     const node = this.tree.add(parent, name, { isDirectory: true, stat });
+    if (variant === KERNEL_VARIANT_SCAN) this.scanned.add(node);
     const path = this.tree.path(node);
     if (report) this.emitter.emit({ op: KERNEL_OP_DIR_CREATE, variant, path, stat, isDirectory: true });
     return node;

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KERNEL_VARIANT_EXIT } from '../../../layout/kernel-record.ts';
 import { requires } from '../../support/capabilities.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
@@ -19,9 +19,13 @@ function trace(directory: string, calls: readonly Call[]): string[] {
 
 let program = '';
 
-describe('the calls, one by one', requires('bpf', 'cc'), () => {
+describe.each(['typed', 'probe'])('the calls, one by one, with %s reads', { ...requires('bpf', 'cc') }, (reads) => {
   beforeAll(() => {
+    process.env.CAUSEWAY_BPF_READS = reads;
     program = compileCalls();
+  });
+  afterAll(() => {
+    delete process.env.CAUSEWAY_BPF_READS;
   });
 
   it('create, write, read, close', () => {

@@ -83,14 +83,17 @@ function lanes(arena: Arena, host: SourceHost): bigint[] {
   return Array.from({ length: LANES_MAX }, (_, lane) => Atomics.load(arena.u64, host.plan.lanesAddress / 8 + lane));
 }
 
-/** The compiled test/source/ebpf/calls.c. */
-export function compileCalls(): string {
-  const directory = temporaryDirectory('calls');
-  const program = path.join(directory, 'calls');
-  const source = new URL('./calls.c', import.meta.url).pathname;
+/** The compiled test/source/ebpf/<name>.c. */
+export function compileHelper(name: string): string {
+  const program = path.join(temporaryDirectory(name), name);
+  const source = new URL(`./${name}.c`, import.meta.url).pathname;
   const { status, stderr } = spawnSync('cc', ['-O1', '-o', program, source], { encoding: 'utf8' });
   if (status !== 0) throw new Error(stderr);
   return program;
+}
+
+export function compileCalls(): string {
+  return compileHelper('calls');
 }
 
 /** A call by name (or a number, or "fault"), and its arguments as calls.c takes them. */
