@@ -206,6 +206,10 @@ static __always_inline void argument_describe(struct scratch *s, struct call *ca
   }
 }
 
+static __always_inline u64 thread_id(void) {
+  return (u32)bpf_get_current_pid_tgid();
+}
+
 static __always_inline struct operation *operation_get(u64 flags) {
   return bpf_task_storage_get(&operations, bpf_get_current_task_btf(), 0, flags);
 }
@@ -224,7 +228,7 @@ static __always_inline void operation_remember(struct scratch *s, struct call *c
   __builtin_memcpy(operation->arguments, s->arguments, sizeof(operation->arguments));
   operation->text_length = length;
   if (length > TEXT_SHORT_MASK) {
-    u32 tid = bpf_get_current_pid_tgid();
+    u64 tid = thread_id();
     operation->state |= OPERATION_LONG;
     if (bpf_map_update_elem(&long_texts, &tid, &s->draft, BPF_ANY)) {
       COUNT(dropped_table_full);
@@ -424,7 +428,7 @@ static __noinline u32 open_finish(struct scratch *s, struct operation *operation
     if (!base_find(s, true, dirfd)) return 0;
   } else {
     if (operation->state & OPERATION_LONG) {
-      u32 tid = bpf_get_current_pid_tgid();
+      u64 tid = thread_id();
       struct long_text *text = bpf_map_lookup_elem(&long_texts, &tid);
       if (!text) return 0;
       bpf_probe_read_kernel(s->name, MASKED(length, PATH_LENGTH_MAX), text->text);
@@ -451,12 +455,11 @@ static __noinline u32 open_finish(struct scratch *s, struct operation *operation
 }
 
 // Hands over what was remembered: from the table of long texts if it is there.
-static __noinline u32 operation_submit(struct scratch *s, struct operation *operation) {
-  if (!s || !operation) return 0;
-  u32 tid = bpf_get_current_pid_tgid();
+static __noinline u32 operation_submit(struct operation *operation, u64 key) {
+  if (!operation) return 0;
   u32 length = operation->text_length;
   if (operation->state & OPERATION_LONG) {
-    struct long_text *text = bpf_map_lookup_elem(&long_texts, &tid);
+    struct long_text *text = bpf_map_lookup_elem(&long_texts, &key);
     if (!text) return 0;
     text->record = operation->record;
     record_submit(&text->record, length, TEXT_LENGTH - 1);
@@ -469,7 +472,7 @@ static __noinline u32 operation_submit(struct scratch *s, struct operation *oper
 // One end of a transfer, built in the draft.
 static __noinline u32 transfer_submit(struct scratch *s, struct operation *operation, u32 second) {
   if (!s || !operation) return 0;
-  u32 tid = bpf_get_current_pid_tgid();
+  u64 tid = thread_id();
   struct record *record = &s->draft.record;
   const char *text = operation->text;
   if (operation->state & OPERATION_LONG) {
@@ -546,7 +549,7 @@ static __noinline u32 call_exit(struct scratch *s, struct operation *operation, 
   if (!(settings->op_mask >> (record->op & 31) & 1)) return 0;
   // Closing changes neither; and of a deleted file the inode may be empty by now.
   if (record->op != KERNEL_OP_FILE_CLOSE) file_refresh(record, operation->inode);
-  return operation_submit(s, operation);
+  return operation_submit(operation, thread_id());
 }
 
 SEC("tp_btf/sys_exit")
@@ -566,7 +569,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result) {
   }
   operation->call = 0;
   if (operation->state & OPERATION_LONG) {
-    u32 tid = bpf_get_current_pid_tgid();
+    u64 tid = thread_id();
     bpf_map_delete_elem(&long_texts, &tid);
   }
   return 0;
@@ -673,5 +676,7 @@ int resolve(struct resolve_arguments *arguments) {
   arguments->mode = BPF_CORE_READ(file, f_inode, i_mode);
   return 0;
 }
+
+#include "uring.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -188,6 +188,63 @@ struct address_space {
   } i_mmap;
 };
 
+// io_uring requests: the same memory, by opcode.
+struct filename {
+  const char *name;
+};
+
+struct io_kiocb {
+  struct file *file;
+  u8 opcode;
+  u64 flags;
+};
+
+struct io_uring_cqe {
+  s32 res;
+};
+
+struct io_close {
+  int fd;
+  u32 file_slot;
+};
+
+struct io_open {
+  int dfd;
+  u32 file_slot;
+  struct filename *filename;
+  struct {
+    u64 flags;
+  } how;
+};
+
+struct io_rename {
+  int old_dfd;
+  int new_dfd;
+  struct filename *oldpath;
+  struct filename *newpath;
+  int flags;
+};
+
+struct io_link {
+  int old_dfd;
+  int new_dfd;
+  struct filename *oldpath;
+  struct filename *newpath;
+  int flags;
+};
+
+struct io_unlink {
+  int dfd;
+  int flags;
+  struct filename *filename;
+};
+
+struct io_mkdir {
+  int dfd;
+  u16 mode;
+  struct filename *filename;
+};
+
 struct folio {
   unsigned long index;
 };

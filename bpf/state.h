@@ -280,7 +280,11 @@ struct {
   __type(value, struct operation);
 } operations SEC(".maps");
 
-HASH(long_texts, u32, struct long_text, 256);
+// By thread id, or by the address of an io_uring request.
+HASH(long_texts, u64, struct long_text, 256);
+// io_uring requests that run, by address: they may end in another thread than they began in.
+HASH(requests, u64, struct operation, 4096);
+ARRAY(uring_calls, struct call, CALL_URING_COUNT, 0);
 HASH(tracked_pids, u32, u32, 65536);
 
 struct {

@@ -29,6 +29,8 @@ export const CALL_OPTIONS_OFFSET = 14;
 export const CALL_LENGTH = 16;
 /** Rows: system call numbers from 0. Both x86-64 and arm64 are below 480 today. */
 export const CALL_COUNT = 512;
+/** Rows of the second table, by io_uring opcode. */
+export const CALL_URING_COUNT = 64;
 export const CALL_ARGUMENT_NONE = 255;
 
 /** Not one of ours. */

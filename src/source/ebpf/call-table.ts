@@ -34,6 +34,7 @@ import {
   CALL_SHAPE_SYMLINK,
   CALL_SHAPE_SYNC,
   CALL_SHAPE_TRANSFER,
+  CALL_URING_COUNT,
   CALL_VARIANT_OFFSET,
 } from '../../../layout/kernel-call.ts';
 import * as record from '../../../layout/kernel-record.ts';
@@ -329,6 +330,47 @@ export function callTable(architecture: string = process.arch): Uint8Array {
   for (const row of CALLS) {
     const number = row[architecture];
     if (number >= 0) writeRow(table.subarray(number * CALL_LENGTH, (number + 1) * CALL_LENGTH), row);
+  }
+  return table;
+}
+
+/** include/uapi/linux/io_uring.h: opcodes that are about files. */
+const URING_CALLS: readonly {
+  opcode: number;
+  op: number;
+  shape: number;
+  options?: number;
+  also?: readonly number[];
+}[] = [
+  ...[1, 4, 22, 60].map((opcode) => uringIo(opcode, record.KERNEL_OP_FILE_READ)),
+  ...[2, 5, 23, 61].map((opcode) => uringIo(opcode, record.KERNEL_OP_FILE_WRITE)),
+  ...[3, 8].map((opcode) => ({ opcode, op: record.KERNEL_OP_SYNC, shape: CALL_SHAPE_FD })),
+  ...[17, 55].map((opcode) => ({ opcode, op: record.KERNEL_OP_FILE_TRUNCATE, shape: CALL_SHAPE_FD })),
+  ...[18, 28].map((opcode) => ({ opcode, op: record.KERNEL_OP_FILE_OPEN, shape: CALL_SHAPE_OPEN, ...CREATE })),
+  { opcode: 19, op: record.KERNEL_OP_FILE_CLOSE, shape: CALL_SHAPE_CLOSE },
+  { opcode: 35, op: record.KERNEL_OP_FILE_RENAME, shape: CALL_SHAPE_NAMES },
+  {
+    opcode: 36,
+    op: record.KERNEL_OP_FILE_DELETE,
+    shape: CALL_SHAPE_NAME,
+    options: CALL_OPTION_REMOVEDIR,
+    also: [record.KERNEL_OP_DIR_DELETE],
+  },
+  { opcode: 37, op: record.KERNEL_OP_DIR_CREATE, shape: CALL_SHAPE_NAME },
+  { opcode: 38, op: record.KERNEL_OP_SYMLINK_CREATE, shape: CALL_SHAPE_SYMLINK },
+  { opcode: 39, op: record.KERNEL_OP_HARDLINK_CREATE, shape: CALL_SHAPE_NAMES },
+];
+
+function uringIo(opcode: number, op: number) {
+  return { opcode, op, shape: CALL_SHAPE_FD, options: CALL_OPTION_AMOUNT };
+}
+
+/** The same for io_uring: CALL_URING_COUNT rows, by opcode. */
+export function uringCallTable(): Uint8Array {
+  const table = Buffer.alloc(CALL_URING_COUNT * CALL_LENGTH);
+  for (const row of URING_CALLS) {
+    const bytes = table.subarray(row.opcode * CALL_LENGTH, (row.opcode + 1) * CALL_LENGTH);
+    writeRow(bytes, { name: 'io_uring', x64: -1, arm64: -1, variant: record.KERNEL_VARIANT_IO_URING, ...row });
   }
   return table;
 }

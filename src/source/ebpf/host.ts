@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import { ARENA_REGION_KERNEL_CONTROL, ARENA_REGION_KERNEL_WINDOW } from '../../../layout/arena.ts';
-import { CALL_COUNT, CALL_LENGTH } from '../../../layout/kernel-call.ts';
+import { CALL_LENGTH } from '../../../layout/kernel-call.ts';
 import * as control from '../../../layout/kernel-control.ts';
 import { KERNEL_OP_COUNT } from '../../../layout/kernel-record.ts';
 import { FILTER_PIDS_MAX, LANES_MAX, PAGE_LENGTH, PATH_LENGTH_MAX, ROOTS_MAX } from '../../../layout/limits.ts';
@@ -10,7 +10,7 @@ import type { Arena } from '../../arena/arena.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK, systemCallError } from '../../arena/native.ts';
 import { CausewayError, messageOf } from '../../base/errors.ts';
 import type { SourceHost, SourceOptions, SourcePlan } from '../source.ts';
-import { callTable } from './call-table.ts';
+import { callTable, uringCallTable } from './call-table.ts';
 import { Programs } from './programs.ts';
 
 const COUNTERS_AT = PAGE_LENGTH;
@@ -162,12 +162,10 @@ class EbpfHost implements SourceHost {
   }
 
   private fillTables(): void {
-    const { options, programs, control: at } = this;
+    const { options, control: at } = this;
     const { view } = this.arena;
-    const table = callTable();
-    for (let number = 0; number < CALL_COUNT; number++) {
-      programs.updateMap('calls', number, table.subarray(number * CALL_LENGTH, (number + 1) * CALL_LENGTH));
-    }
+    this.fillCalls('calls', callTable());
+    this.fillCalls('uringCalls', uringCallTable());
     const all = options.ops.length === 0 ? Array.from({ length: KERNEL_OP_COUNT }, (_, op) => op) : options.ops;
     const mask = all.reduce((bits, op) => bits | (1 << op), 0);
     view.setUint32(at + control.KERNEL_SETTINGS_OP_MASK_OFFSET, mask, true);
@@ -180,6 +178,12 @@ class EbpfHost implements SourceHost {
     if (options.paths.length === 0) this.resolve('/');
     view.setUint32(at + control.KERNEL_SETTINGS_ROOT_COUNT_OFFSET, options.paths.length, true);
     for (const pid of options.pids) this.addPid(pid);
+  }
+
+  private fillCalls(map: 'calls' | 'uringCalls', table: Uint8Array): void {
+    for (let row = 0; row * CALL_LENGTH < table.length; row++) {
+      this.programs.updateMap(map, row, table.subarray(row * CALL_LENGTH, (row + 1) * CALL_LENGTH));
+    }
   }
 
   private fillRoot(path: string, row: number): void {

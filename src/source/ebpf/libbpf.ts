@@ -30,6 +30,8 @@ export interface Libbpf {
   loadKernelTypes(): Handle;
   /** Type id, or a negative errno. */
   findType(types: Handle, name: string, kind: number): number;
+  /** linux/btf.h, struct btf_type: its second and third word, `info` and `size` or `type`. undefined: no such type. */
+  typeOf(types: Handle, id: number): { info: number; type: number } | undefined;
   freeTypes(types: Handle): void;
   errno(): number;
 }
@@ -92,6 +94,7 @@ function bind(): Libbpf {
   const open = library.func('bpf_object__open_mem', 'void *', [bytes, 'size_t', koffi.pointer(openOptions)]);
   const run = library.func('bpf_prog_test_run_opts', 'int', ['int', koffi.inout(koffi.pointer(runOptions))]);
   const info = library.func('bpf_obj_get_info_by_fd', 'int', ['int', bytes, bytes]);
+  const typeById = library.func('void *btf__type_by_id(void *types, uint32_t id)');
   const setPrint = library.func('void *libbpf_set_print(void *print)');
   // libbpf writes to stderr by itself otherwise; its callback is variadic, which cannot be had here.
   setPrint(null);
@@ -132,6 +135,12 @@ function bind(): Libbpf {
     findType: library.func(
       'int btf__find_by_name_kind(void *types, const char *name, uint32_t kind)',
     ) as Libbpf['findType'],
+    typeOf: (types, id) => {
+      const address = typeById(types, id) as Handle;
+      if (address === null) return undefined;
+      const [, info, type] = koffi.decode(address, koffi.array('uint32_t', 3)) as [number, number, number];
+      return { info, type };
+    },
     freeTypes: library.func('void btf__free(void *types)') as Libbpf['freeTypes'],
     errno: () => koffi.errno(),
   };

@@ -98,7 +98,8 @@ function libraryReason(): string | undefined {
 }
 
 function objectReason(): string | undefined {
-  return fs.existsSync(objectPath()) ? undefined : `${objectPath()} is missing: npm run build`;
+  const missing = (['typed', 'probe'] as const).map(objectPath).filter((path) => !fs.existsSync(path));
+  return missing.length === 0 ? undefined : `${missing.join(' and ')}: missing: npm run build`;
 }
 
 function architectureReason(): string | undefined {

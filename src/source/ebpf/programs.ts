@@ -3,7 +3,7 @@
 import { errnoName } from '../../arena/native.ts';
 import { CausewayError } from '../../base/errors.ts';
 import { type Handle, type Libbpf, loadLibbpf } from './libbpf.ts';
-import { readObject } from './object-file.ts';
+import { type Reads, readObject } from './object-file.ts';
 import { probeEbpf } from './probe.ts';
 
 const LOG_LENGTH = 1 << 20;
@@ -16,18 +16,23 @@ export const MAPS = {
   counters: 'counters_map',
   lanes: 'lanes',
   calls: 'calls',
+  uringCalls: 'uring_calls',
   rootPaths: 'root_paths',
   trackedPids: 'tracked_pids',
   filtered: 'filtered_map',
 } as const;
 
-/** Programs that not every kernel has the tracepoint for. Without them less is seen; with them, blind spots are covered. */
+/** Programs that not every kernel has the tracepoint for, with these arguments. Without them less is seen; with them, blind spots are covered. */
 export const OPTIONAL_PROGRAMS = [
-  { name: 'on_dirty_folio', tracepoint: 'writeback_dirty_folio', covers: 'stores through mmap' },
+  { name: 'on_dirty_folio', tracepoint: 'writeback_dirty_folio', argumentCount: 2 },
+  { name: 'on_uring_complete', tracepoint: 'io_uring_complete', argumentCount: 3 },
+  { name: 'on_uring_submit', tracepoint: 'io_uring_submit_req', argumentCount: 1 },
 ] as const;
 
 /** linux/btf.h */
 const BTF_KIND_TYPEDEF = 8;
+const BTF_KIND_FUNC = 12;
+const BTF_VLEN_MASK = 0xffff;
 
 export type MapName = keyof typeof MAPS;
 
@@ -51,18 +56,18 @@ export class Programs {
     if (!probe.ok)
       throw new CausewayError('CAPABILITY_MISSING', `eBPF cannot be used here: ${probe.reasons.join('; ')}`);
     const libbpf = loadLibbpf();
+    const types = kernelTypes(libbpf);
     const log = Buffer.alloc(LOG_LENGTH);
-    const object = libbpf.open(readObject(), log);
+    const object = libbpf.open(readObject(types.reads), log);
     if (object === null) throw refusal('open', -libbpf.errno(), log);
     try {
-      const optional = existingTracepoints(libbpf);
       for (const { name } of OPTIONAL_PROGRAMS) {
-        if (!optional.includes(name)) libbpf.setAutoload(libbpf.findProgram(object, name), false);
+        if (!types.optional.includes(name)) libbpf.setAutoload(libbpf.findProgram(object, name), false);
       }
       libbpf.setMaxEntries(libbpf.findMap(object, MAPS.ring), options.ringCapacity);
       const status = libbpf.load(object);
       if (status < 0) throw refusal('load', status, log);
-      return new Programs(libbpf, object, optional);
+      return new Programs(libbpf, object, types.optional);
     } catch (error) {
       libbpf.closeObject(object);
       throw error;
@@ -115,14 +120,30 @@ export class Programs {
   }
 }
 
-/** Which optional programs have their tracepoint in this kernel. */
-function existingTracepoints(libbpf: Libbpf): string[] {
+/** What this kernel has of what not every one has. CAUSEWAY_BPF_READS=probe acts as if it were an older one (tests). */
+function kernelTypes(libbpf: Libbpf): { reads: Reads; optional: string[] } {
   const types = libbpf.loadKernelTypes();
-  if (types === null) return [];
-  const has = (tracepoint: string) => libbpf.findType(types, `btf_trace_${tracepoint}`, BTF_KIND_TYPEDEF) > 0;
-  const found = OPTIONAL_PROGRAMS.filter(({ tracepoint }) => has(tracepoint)).map(({ name }) => name);
+  if (types === null) return { reads: 'probe', optional: [] };
+  const has = (name: string, kind: number) => libbpf.findType(types, name, kind) > 0;
+  const isTyped = has('bpf_rdonly_cast', BTF_KIND_FUNC) && process.env.CAUSEWAY_BPF_READS !== 'probe';
+  const optional = OPTIONAL_PROGRAMS.filter(
+    ({ tracepoint, argumentCount }) => tracepointArguments(libbpf, types, tracepoint) === argumentCount,
+  ).map(({ name }) => name);
   libbpf.freeTypes(types);
-  return found;
+  // One half of io_uring alone would only fill its table.
+  const isWhole = optional.includes('on_uring_submit') && optional.includes('on_uring_complete');
+  const taken = isWhole ? optional : optional.filter((name) => !name.startsWith('on_uring'));
+  return { reads: isTyped ? 'typed' : 'probe', optional: taken };
+}
+
+/** How many arguments a tracepoint has; -1 if this kernel has no such one. */
+function tracepointArguments(libbpf: Libbpf, types: Handle, tracepoint: string): number {
+  const id = libbpf.findType(types, `btf_trace_${tracepoint}`, BTF_KIND_TYPEDEF);
+  if (id <= 0) return -1;
+  // A typedef of a pointer to a function, whose first argument is the tracer's own.
+  const pointer = libbpf.typeOf(types, libbpf.typeOf(types, id)?.type ?? 0);
+  const prototype = libbpf.typeOf(types, pointer?.type ?? 0);
+  return prototype === undefined ? -1 : (prototype.info & BTF_VLEN_MASK) - 1;
 }
 
 function keyBytes(key: number): Buffer {
