@@ -11,6 +11,17 @@ bash:  echo 'source <(causeway completion bash)' >> ~/.bashrc
 zsh:   echo 'source <(causeway completion zsh)' >> ~/.zshrc
 fish:  causeway completion fish > ~/.config/fish/completions/causeway.fish`;
 
+/** The script for bash calls a function of the package bash-completion, which not everybody has. */
+const BASH_WITHOUT_PACKAGE = `if ! declare -F _get_comp_words_by_ref >/dev/null; then
+  _get_comp_words_by_ref() {
+    cur=\${COMP_WORDS[COMP_CWORD]}
+    prev=\${COMP_WORDS[COMP_CWORD-1]}
+    words=("\${COMP_WORDS[@]}")
+    cword=$COMP_CWORD
+  }
+fi
+`;
+
 /** The library is loaded only when completion is what is wanted; otherwise a command of the same name stands in for the help. */
 export async function addCompletion(program: Command, argv: readonly string[]): Promise<void> {
   const [first] = argv;
@@ -23,6 +34,7 @@ export async function addCompletion(program: Command, argv: readonly string[]): 
   }
   const { default: addTab } = await import('@bomb.sh/tab/commander');
   const { EVENT_TYPE_NAMES } = await import('../event/type-name.ts');
+  if (first === 'completion' && argv[1] === 'bash') process.stdout.write(BASH_WITHOUT_PACKAGE);
   // What is shown beside a command's name is its first line, not its whole story.
   if (first === 'complete') shortenDescriptions(program);
   const tab = addTab(program, { completionCommandName: 'completion' });

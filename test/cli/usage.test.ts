@@ -1,11 +1,11 @@
 // What the command line says about itself, and to those who mistype it.
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, symlinkSync } from 'node:fs';
+import { cpSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { jsonLines, PROJECT, run } from './run.ts';
+import { jsonLines, MAIN, PROJECT, run } from './run.ts';
 
 describe('help', () => {
   it('prints the version quickly', async () => {
@@ -64,6 +64,18 @@ describe('completion', () => {
     const { exitCode, stdout } = await run(['completion', shell]);
     expect(exitCode).toBe(0);
     expect(stdout).toContain('causeway');
+  });
+
+  it('works in bash, with and without the package bash-completion', () => {
+    const directory = temporaryDirectory('bin');
+    const command = path.join(directory, 'causeway');
+    writeFileSync(command, `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, { mode: 0o755 });
+    const script = `source <(causeway completion bash) && compopt() { :; }
+      COMP_WORDS=(causeway watch --type fs.ren) COMP_CWORD=3
+      __causeway_complete && echo "\${COMPREPLY[@]}"`;
+    const env = { ...process.env, PATH: `${directory}:${process.env.PATH}` };
+    const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', script], { encoding: 'utf8', env });
+    expect([stdout, stderr]).toEqual(['fs.rename\n', '']);
   });
 
   it('completes commands, options, event types and directories', async () => {

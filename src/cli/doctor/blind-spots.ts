@@ -5,6 +5,8 @@ import os from 'node:os';
 import { OPTIONAL_PROGRAMS } from '../../source/ebpf/programs.ts';
 import type { Check } from './check.ts';
 
+const MMAP_TRACEPOINTS = ['writeback_dirty_folio'];
+const IO_URING_TRACEPOINTS = ['io_uring_submit_req', 'io_uring_complete'];
 const BTF_FILE = '/sys/kernel/btf/vmlinux';
 
 export function blindSpots(ebpf: boolean): Check[] {
@@ -12,7 +14,7 @@ export function blindSpots(ebpf: boolean): Check[] {
 }
 
 function mmapSpot(ebpf: boolean): Check {
-  const covered = ebpf && isCovered('mmap');
+  const covered = ebpf && isCovered(MMAP_TRACEPOINTS);
   return {
     id: 'blind-mmap',
     name: 'stores through mmap',
@@ -26,7 +28,7 @@ function mmapSpot(ebpf: boolean): Check {
 }
 
 function ioUringSpot(ebpf: boolean): Check {
-  const covered = !ebpf || isCovered('io_uring');
+  const covered = !ebpf || isCovered(IO_URING_TRACEPOINTS);
   return {
     id: 'blind-io-uring',
     name: 'operations through io_uring',
@@ -66,12 +68,12 @@ function networkSpot(): Check {
   };
 }
 
-/** One of the programs that not every kernel takes is for it, and this kernel has the tracepoint. */
-function isCovered(spot: string): boolean {
-  const program = OPTIONAL_PROGRAMS.find(({ covers }) => covers.includes(spot));
-  if (program === undefined) return false;
+/** There are programs at these tracepoints, and this kernel has them. */
+function isCovered(tracepoints: readonly string[]): boolean {
+  const used: readonly string[] = OPTIONAL_PROGRAMS.map(({ tracepoint }) => tracepoint);
   try {
-    return readFileSync(BTF_FILE).includes(`btf_trace_${program.tracepoint}`);
+    const types = readFileSync(BTF_FILE);
+    return tracepoints.every((tracepoint) => used.includes(tracepoint) && types.includes(`btf_trace_${tracepoint}`));
   } catch {
     return false;
   }
