@@ -30,5 +30,15 @@ const { ingest } = engine.stats();
 await engine.close();
 await reading;
 const differences = tree.compare().map(({ path, problem }) => ({ path, problem }));
-const result = { status, stderr: String(stderr), uid: process.getuid(), events, gaps, withoutPid, lost: String(ingest.lost), entries: tree.size, differences };
+const result = {
+  status,
+  stderr: String(stderr),
+  uid: process.getuid(),
+  events,
+  gaps,
+  withoutPid,
+  lost: String(ingest.lost),
+  entries: tree.size,
+  differences,
+};
 console.log(JSON.stringify(result));
