@@ -13,6 +13,7 @@ import { GAP_CAUSE_QUEUE_OVERFLOW, GAP_CAUSE_WATCH_FAILED, GAP_CAUSE_WORKER_REST
 import type { Arena } from '../../arena/arena.ts';
 import type { Native } from '../../arena/native.ts';
 import { CausewayError } from '../../base/errors.ts';
+import { stderrLog } from '../log-line.ts';
 import { Poller } from '../poller.ts';
 import { RingWriter } from '../ring-writer.ts';
 import type { SourceLoss, SourcePlan, SourceReader } from '../source.ts';
@@ -48,7 +49,7 @@ export interface InotifyDetails {
 }
 
 export interface ReaderOptions {
-  /** Gets one line for each thing that cannot be watched. */
+  /** Gets one line for each thing that cannot be watched. Default: the first ten go to stderr. */
   log?: (line: string) => void;
 }
 
@@ -85,7 +86,7 @@ class InotifyReader implements SourceReader {
 
   constructor(arena: Arena, native: Native, plan: SourcePlan, options: ReaderOptions) {
     const details = plan.details as unknown as InotifyDetails;
-    this.#log = options.log ?? (() => {});
+    this.#log = options.log ?? stderrLog();
     this.#counters = new SharedCounters(details.counters);
     this.#queue = new EventQueue(native);
     this.#poller = new Poller(native, [this.#queue.fd], details.wakeFd);

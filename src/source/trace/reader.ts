@@ -11,6 +11,7 @@ import {
 import { TRACE_FRAME_END, TRACE_FRAME_LOSS, TRACE_FRAME_RECORD } from '../../../layout/trace-file.ts';
 import type { Arena } from '../../arena/arena.ts';
 import { crc32c } from '../../base/crc32c.ts';
+import { stderrLog } from '../log-line.ts';
 import { Poller } from '../poller.ts';
 import { RingWriter } from '../ring-writer.ts';
 import type { SourceLoss, SourcePlan, SourceReader } from '../source.ts';
@@ -46,7 +47,7 @@ export function openTraceReader(
   plan: SourcePlan,
   options: { log?: (line: string) => void } = {},
 ): SourceReader {
-  return new TraceReader(arena, plan, options.log ?? (() => {}));
+  return new TraceReader(arena, plan, options.log ?? stderrLog());
 }
 
 class TraceReader implements SourceReader {
