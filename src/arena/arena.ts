@@ -22,6 +22,10 @@ import { PAGE_LENGTH } from '../../layout/limits.ts';
 import { CausewayError } from '../base/errors.ts';
 import { ARENA_LAYOUT_HASH } from './layout-hash.ts';
 import {
+  F_ADD_SEALS,
+  F_SEAL_GROW,
+  F_SEAL_SEAL,
+  F_SEAL_SHRINK,
   loadNative,
   MADV_DONTNEED,
   MAP_ANONYMOUS,
@@ -30,10 +34,6 @@ import {
   MAP_SHARED,
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
-  F_ADD_SEALS,
-  F_SEAL_GROW,
-  F_SEAL_SEAL,
-  F_SEAL_SHRINK,
   type Native,
   PROT_READ,
   PROT_WRITE,
@@ -152,7 +152,8 @@ export class Arena {
   /** @throws CausewayError ARENA_CORRUPT when there is no such region, or it is not inside the memory. */
   region(kind: number, number = 0): Region {
     const region = this.regions().find((candidate) => candidate.kind === kind && candidate.number === number);
-    if (region === undefined) throw new CausewayError('ARENA_CORRUPT', `arena: no region kind=${kind}, number=${number}`);
+    if (region === undefined)
+      throw new CausewayError('ARENA_CORRUPT', `arena: no region kind=${kind}, number=${number}`);
     if (region.address < ARENA_REGIONS_OFFSET || region.address + region.length > this.bytes.length) {
       throw new CausewayError(
         'ARENA_CORRUPT',
@@ -175,7 +176,15 @@ export class Arena {
     const native = this.requireNative();
     this.checkPages(mapping.address, mapping.length);
     const protection = mapping.writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    this.mmap(native, mapping.address, mapping.length, protection, MAP_SHARED | MAP_FIXED, mapping.fd, mapping.fileOffset ?? 0n);
+    this.mmap(
+      native,
+      mapping.address,
+      mapping.length,
+      protection,
+      MAP_SHARED | MAP_FIXED,
+      mapping.fd,
+      mapping.fileOffset ?? 0n,
+    );
   }
 
   /** Anonymous zero pages over a mapping. Never munmap: the hole could be given to somebody else, inside our memory. */
@@ -203,12 +212,25 @@ export class Arena {
   }
 
   private checkPages(address: number, length: number): void {
-    if (address % PAGE_LENGTH !== 0 || length % PAGE_LENGTH !== 0 || length <= 0 || address + length > this.bytes.length) {
+    if (
+      address % PAGE_LENGTH !== 0 ||
+      length % PAGE_LENGTH !== 0 ||
+      length <= 0 ||
+      address + length > this.bytes.length
+    ) {
       throw new RangeError(`not pages of the arena: address=${address}, length=${length}, arena=${this.bytes.length}`);
     }
   }
 
-  private mmap(native: Native, address: number, length: number, protection: number, flags: number, fd: number, offset: bigint) {
+  private mmap(
+    native: Native,
+    address: number,
+    length: number,
+    protection: number,
+    flags: number,
+    fd: number,
+    offset: bigint,
+  ) {
     const result = native.mmap(this.slice(address, length), length, protection, flags, fd, offset);
     if (BigInt(result) === -1n) {
       throw systemCallError(native, 'mmap', `address=${address}, length=${length}, fd=${fd}, offset=${offset}`);
@@ -258,6 +280,11 @@ function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;
 }
 
-function expectEqual(code: 'ARENA_CORRUPT' | 'ARENA_INCOMPATIBLE', field: string, found: number, expected: number): void {
+function expectEqual(
+  code: 'ARENA_CORRUPT' | 'ARENA_INCOMPATIBLE',
+  field: string,
+  found: number,
+  expected: number,
+): void {
   if (found !== expected) throw new CausewayError(code, `arena: ${field}=${found}, expected ${expected}`);
 }

@@ -82,7 +82,10 @@ export class SpscProducer {
     const address = this.#wasm.ringReserve(this.#state, length);
     if (address === STATUS_TOO_LONG) {
       const lengthMax = this.#ring.capacity / 2 - 8;
-      throw new CausewayError('RECORD_TOO_LONG', `record does not fit the ring: length=${length}, lengthMax=${lengthMax}`);
+      throw new CausewayError(
+        'RECORD_TOO_LONG',
+        `record does not fit the ring: length=${length}, lengthMax=${lengthMax}`,
+      );
     }
     return address;
   }
@@ -202,7 +205,9 @@ function checkRing(arena: Arena, ring: RingPlace, state: number): void {
   checkCapacity(ring.capacity);
   const end = ring.address + RING_DATA_OFFSET + ring.capacity;
   if (ring.address <= 0 || end > arena.bytes.length || state <= 0 || state + RING_STATE_LENGTH > arena.bytes.length) {
-    throw new RangeError(`ring at ${ring.address}, capacity=${ring.capacity}, state at ${state}, arena=${arena.bytes.length}`);
+    throw new RangeError(
+      `ring at ${ring.address}, capacity=${ring.capacity}, state at ${state}, arena=${arena.bytes.length}`,
+    );
   }
   const magic = Atomics.load(arena.i32, (ring.address + RING_MAGIC_OFFSET) / 4);
   const capacity = arena.view.getUint32(ring.address + RING_CAPACITY_OFFSET, true);

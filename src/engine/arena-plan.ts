@@ -27,7 +27,10 @@ export function engineRegions(options: { ringCapacity: number; segmentLength: nu
     { kind: ARENA_REGION_SCRATCH, number: SCRATCH_INGEST, length: INGEST_SCRATCH_LENGTH },
     { kind: ARENA_REGION_SCRATCH, number: SCRATCH_LANES, length: KERNEL_LANES_LENGTH },
     { kind: ARENA_REGION_SCRATCH, number: SCRATCH_RECORDER, length: ENTRY_LENGTH_MAX + KERNEL_RECORD_LENGTH_MAX },
-    { kind: ARENA_REGION_KERNEL_CONTROL, length: KERNEL_SETTINGS_LENGTH + KERNEL_COUNTERS_LENGTH + KERNEL_LANES_LENGTH },
+    {
+      kind: ARENA_REGION_KERNEL_CONTROL,
+      length: KERNEL_SETTINGS_LENGTH + KERNEL_COUNTERS_LENGTH + KERNEL_LANES_LENGTH,
+    },
     { kind: ARENA_REGION_RING, length: RING_DATA_OFFSET + ringCapacity },
     // The data of the kernel's ring is mapped twice in a row.
     { kind: ARENA_REGION_KERNEL_WINDOW, length: RING_DATA_OFFSET + 2 * ringCapacity },

@@ -16,11 +16,15 @@ const SEGMENT_LENGTH_EPHEMERAL = 16 * 1024 * 1024;
 
 const isPowerOfTwo = (value: number): boolean => Number.isInteger(Math.log2(value));
 
-const eventTypePattern = z.string().refine(
-  (pattern) => EVENT_TYPE_NAMES.some((name) => typeFits(pattern, name)),
-  { error: (issue) => `'${String(issue.input)}' matches none of the 72 event types` },
-);
-const pid = z.int().positive().max(2 ** 22);
+const eventTypePattern = z
+  .string()
+  .refine((pattern) => EVENT_TYPE_NAMES.some((name) => typeFits(pattern, name)), {
+    error: (issue) => `'${String(issue.input)}' matches none of the 72 event types`,
+  });
+const pid = z
+  .int()
+  .positive()
+  .max(2 ** 22);
 const segmentLength = z
   .int()
   .min(SEGMENT_LENGTH_MIN)
@@ -39,7 +43,10 @@ export const engineConfigSchema = z.strictObject({
     .default('auto')
     .describe('Where events come from; auto takes the first that works here'),
   journal: z
-    .union([z.string().min(1), z.strictObject({ directory: z.string().min(1), segmentLength: segmentLength.optional() })])
+    .union([
+      z.string().min(1),
+      z.strictObject({ directory: z.string().min(1), segmentLength: segmentLength.optional() }),
+    ])
     .optional()
     .describe('Directory of the journal; without one, events go with the process'),
   durability: z.enum(['memory', 'process', 'group', 'sync']).default('process').describe('Of captured events'),
@@ -60,7 +67,10 @@ export const engineConfigSchema = z.strictObject({
     .default(RING_CAPACITY_DEFAULT)
     .describe('Bytes of the ring between source and wasm'),
   idle: z.enum(['adaptive', 'spin']).default('adaptive').describe('How the ingest worker waits'),
-  user: z.union([z.string().min(1), z.int().nonnegative()]).optional().describe('User to become once everything privileged is set up'),
+  user: z
+    .union([z.string().min(1), z.int().nonnegative()])
+    .optional()
+    .describe('User to become once everything privileged is set up'),
 });
 
 export type EngineConfig = z.output<typeof engineConfigSchema> & {
@@ -110,7 +120,9 @@ function realPath(given: string): string {
       throw new CausewayError('PATH_MISSING', `no such file or directory: ${given}`);
     }
     if (code === 'EACCES' || code === 'EPERM') {
-      throw new CausewayError('PATH_DENIED', `no permission to read: ${given}`, { hint: 'Run as its owner, or as root' });
+      throw new CausewayError('PATH_DENIED', `no permission to read: ${given}`, {
+        hint: 'Run as its owner, or as root',
+      });
     }
     throw new CausewayError('CONFIG_INVALID', `path ${given}: ${messageOf(error)}`);
   }

@@ -13,12 +13,19 @@ import { Appender } from '../journal/appender.ts';
 import { Journal } from '../journal/journal.ts';
 import type { RecoveryReport } from '../journal/recovery.ts';
 import { type OpenedSource, openSource } from '../source/open.ts';
-import type { IngestControl, IngestData, RecorderControl, RecorderData, SyncControl, SyncData } from '../worker/control.ts';
+import type {
+  IngestControl,
+  IngestData,
+  RecorderControl,
+  RecorderData,
+  SyncControl,
+  SyncData,
+} from '../worker/control.ts';
 import { readLatency } from '../worker/latency-stats.ts';
 import { engineRegions } from './arena-plan.ts';
 import { type EngineConfig, parseEngineOptions } from './config.ts';
 import { EventStream } from './event-stream.ts';
-import { readQuarantine, type QuarantinedRecord } from './quarantine.ts';
+import { type QuarantinedRecord, readQuarantine } from './quarantine.ts';
 import { repairAfterIngest } from './repair.ts';
 import { Subscription } from './subscription.ts';
 import { SupervisedWorker, type WorkerReport } from './supervisor.ts';
@@ -233,11 +240,7 @@ export class Engine implements AsyncDisposable {
    */
   async emit(event: NewEvent, options: EmitOptions = {}): Promise<bigint> {
     this.#requireOpen();
-    const durability = options.durability ?? 'process';
-    // 'sync' as 'group': this thread must not block, and the flush that is started here covers the event either way.
-    const sequence = this.#appender.append(event, durability === 'sync' ? 'group' : durability);
-    await this.#appender.whenDurable(sequence, durability);
-    return sequence;
+    return this.#appender.appendDurable(event, options.durability ?? 'process');
   }
 
   /** A barrier: when it resolves, everything that had happened before the call is in the journal, or told as a gap. */
@@ -302,7 +305,10 @@ export class Engine implements AsyncDisposable {
     await this.#ingestWorker?.stop();
     this.#source?.host.close();
     for (const stream of this.#streams) stream.end();
-    await Promise.all([this.#recorder?.stop(), ...[...this.#subscriptions].map((subscription) => subscription.close())]);
+    await Promise.all([
+      this.#recorder?.stop(),
+      ...[...this.#subscriptions].map((subscription) => subscription.close()),
+    ]);
     await this.#waitForStreams();
     await this.#syncWorker.stop();
     this.#journal.close();
@@ -324,13 +330,17 @@ export class Engine implements AsyncDisposable {
   /** Threads of this engine, for tests that end one. */
   threads(): { name: string; terminate: () => Promise<number> }[] {
     return this.#workers().flatMap((worker) =>
-      worker.thread === undefined ? [] : [{ name: worker.report.name, terminate: () => worker.thread?.terminate() ?? Promise.resolve(0) }],
+      worker.thread === undefined
+        ? []
+        : [{ name: worker.report.name, terminate: () => worker.thread?.terminate() ?? Promise.resolve(0) }],
     );
   }
 
   #workers(): { report: WorkerReport; thread: import('node:worker_threads').Worker | undefined }[] {
     const subscribers = [...this.#subscriptions].map((subscription) => subscription.worker);
-    return [this.#ingestWorker, this.#syncWorker, this.#recorder, ...subscribers].filter((worker) => worker !== undefined);
+    return [this.#ingestWorker, this.#syncWorker, this.#recorder, ...subscribers].filter(
+      (worker) => worker !== undefined,
+    );
   }
 
   /** A worker that sleeps in the kernel does not see messages: the eventfd ends its sleep. */

@@ -1,6 +1,6 @@
 // A stream of events in the engine's own thread: async iteration over the journal, from where it was asked for to the engine's end.
 
-import { CausewayError } from '../base/errors.ts';
+import type { CausewayError } from '../base/errors.ts';
 import { JournalStream, type JournalStreamOptions } from '../worker/journal-stream.ts';
 import type { StreamItem } from './types.ts';
 

@@ -5,6 +5,8 @@
 //      nothing is lost: the replacement appends it again.
 //   2. Records that were committed but not released come again, too: the lane table, raised to what the journal holds, tells that they are duplicates.
 //
+//   3. A segment that it was opening is opened again.
+//
 // The worker is dead, and the only other appender is the engine's own thread, which runs this: nobody else claims meanwhile.
 
 import { ARENA_INGEST_OFFSET } from '../../layout/arena.ts';
@@ -20,6 +22,7 @@ import { LogControl } from '../journal/log-control.ts';
 /** How many claimed entries were closed. */
 export function repairAfterIngest(arena: Arena, wasm: Wasm): number {
   const control = new LogControl(arena);
+  repairRotation(control, wasm);
   const active = control.activeSegment;
   let holes = 0;
   // A batch lies in the active segment, or began in the one before it.
@@ -28,6 +31,18 @@ export function repairAfterIngest(arena: Arena, wasm: Wasm): number {
   }
   wasm.journalPublish();
   return holes;
+}
+
+/** A worker that died while it was opening the next segment: nobody has appended there yet, because it is not the active one. It is opened again. */
+function repairRotation(control: LogControl, wasm: Wasm): void {
+  const next = control.activeSegment + 1;
+  const window = control.windowOf(next);
+  const { segment, state } = control.pair(window);
+  const isHalfOpen = state === log.LOG_WINDOW_STATE_OPENING || state === log.LOG_WINDOW_STATE_OPEN;
+  if (segment !== next || !isHalfOpen) return;
+  control.storeLong(window + log.LOG_WINDOW_CLAIM_OFFSET, BigInt(log.LOG_CLAIM_CLOSED));
+  control.storePair(window, next, log.LOG_WINDOW_STATE_READY);
+  wasm.journalRotate();
 }
 
 function repairSegment(arena: Arena, wasm: Wasm, control: LogControl, segment: number): number {

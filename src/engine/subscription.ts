@@ -1,10 +1,10 @@
 // A subscription: a handler module that runs in a worker of its own, replaced when it dies.
 
+import type { CausewayError } from '../base/errors.ts';
 import type { JournalPlan } from '../journal/plan.ts';
 import type { SubscriberControl, SubscriberData } from '../worker/control.ts';
 import { SupervisedWorker, type WorkerReport } from './supervisor.ts';
 import type { EventFilter } from './types.ts';
-import type { CausewayError } from '../base/errors.ts';
 
 export interface SubscriptionOptions {
   memory: WebAssembly.Memory;

@@ -64,7 +64,8 @@ export class SupervisedWorker<T extends { stop(): unknown }> {
       await this.#starting;
       if (this.#failure !== undefined) throw this.#failure;
       const control = this.#control;
-      if (control === undefined) throw new CausewayError('WORKER_FAILED', `${this.#options.name} worker is not running`);
+      if (control === undefined)
+        throw new CausewayError('WORKER_FAILED', `${this.#options.name} worker is not running`);
       const answer = invoke(control).then((value) => ({ value }));
       this.#options.wake?.();
       const settled = await Promise.race([answer, this.#died]);
@@ -149,9 +150,13 @@ export class SupervisedWorker<T extends { stop(): unknown }> {
     this.#failure =
       reason instanceof CausewayError
         ? reason
-        : new CausewayError('WORKER_FAILED', `${this.#options.name} worker died ${deaths} times: ${messageOf(reason)}`, {
-            cause: reason,
-          });
+        : new CausewayError(
+            'WORKER_FAILED',
+            `${this.#options.name} worker died ${deaths} times: ${messageOf(reason)}`,
+            {
+              cause: reason,
+            },
+          );
     this.#options.onGivenUp(this.#failure);
   }
 }

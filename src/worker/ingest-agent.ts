@@ -123,7 +123,8 @@ export class IngestAgent {
     this.#recordLatency();
     if (status === STATUS_CORRUPT) throw this.#corrupt();
     if (status === STATUS_POISONED) throw new CausewayError('JOURNAL_POISONED', 'the journal takes no more events');
-    if (status === STATUS_TOO_LONG) throw new CausewayError('RECORD_TOO_LONG', 'an event does not fit a journal segment');
+    if (status === STATUS_TOO_LONG)
+      throw new CausewayError('RECORD_TOO_LONG', 'an event does not fit a journal segment');
     if (status === STATUS_RESOLVE) return count + this.#settle();
     // STATUS_ROTATING: the sync worker is preparing the next segment; the record stays in the ring.
     return status === STATUS_ROTATING ? Math.max(count, 0) : count;

@@ -1,6 +1,11 @@
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ARENA_ABI_VERSION_OFFSET, ARENA_LENGTH_OFFSET, ARENA_MAGIC_OFFSET, ARENA_REGION_SCRATCH } from '../../layout/arena.ts';
+import {
+  ARENA_ABI_VERSION_OFFSET,
+  ARENA_LENGTH_OFFSET,
+  ARENA_MAGIC_OFFSET,
+  ARENA_REGION_SCRATCH,
+} from '../../layout/arena.ts';
 import { Arena } from '../../src/arena/arena.ts';
 import { loadNative } from '../../src/arena/native.ts';
 
@@ -38,7 +43,9 @@ describe('Arena', () => {
     ] as const) {
       const arena = create();
       arena.view.setUint32(offset, 77, true);
-      expect(() => Arena.attach(arena.memory)).toThrow(expect.objectContaining({ code, message: expect.stringContaining('77') }));
+      expect(() => Arena.attach(arena.memory)).toThrow(
+        expect.objectContaining({ code, message: expect.stringContaining('77') }),
+      );
     }
   });
 

@@ -114,17 +114,25 @@ describe('SPSC ring', () => {
 
   test('refuses capacities that are no power of two, and memory that is no ring', () => {
     const { arena, wasm, ring, producerState: state } = testRing(4096);
-    for (const capacity of [0, 1, 4095, 6000, 2 ** 30]) expect(() => createRing(wasm, { ...ring, capacity })).toThrow(RangeError);
-    expect(() => new SpscProducer({ arena, wasm, ring: { ...ring, capacity: 8192 }, state, owner: 1n })).toThrow(/RangeError|no ring/);
+    for (const capacity of [0, 1, 4095, 6000, 2 ** 30])
+      expect(() => createRing(wasm, { ...ring, capacity })).toThrow(RangeError);
+    expect(() => new SpscProducer({ arena, wasm, ring: { ...ring, capacity: 8192 }, state, owner: 1n })).toThrow(
+      /RangeError|no ring/,
+    );
     arena.view.setUint32(ring.address + RING_MAGIC_OFFSET, 1, true);
-    expect(() => new SpscProducer({ arena, wasm, ring, state, owner: 1n })).toThrow(expect.objectContaining({ code: 'RING_CORRUPT' }));
+    expect(() => new SpscProducer({ arena, wasm, ring, state, owner: 1n })).toThrow(
+      expect.objectContaining({ code: 'RING_CORRUPT' }),
+    );
   });
 
   describe('with a hostile other side', () => {
     test.each([
       ['a length over the end', (view: DataView, data: number) => view.setUint32(data, 0x3fffffff, true)],
       ['a length beyond what was published', (view: DataView, data: number) => view.setUint32(data, 4000, true)],
-      ['a discarded length over the end', (view: DataView, data: number) => view.setUint32(data, (RING_RECORD_DISCARD | 0x3fffffff) >>> 0, true)],
+      [
+        'a discarded length over the end',
+        (view: DataView, data: number) => view.setUint32(data, (RING_RECORD_DISCARD | 0x3fffffff) >>> 0, true),
+      ],
     ])('reports corrupt with the position: %s', (_what, scribble) => {
       const { arena, ring, producer, consumer } = endpoints(4096);
       producer.offer(new Uint8Array(100));

@@ -36,11 +36,18 @@ function pipeline(segmentLength = 4 * 1024 * 1024) {
   const ring = { address: arena.region(ARENA_REGION_RING).address, capacity: CAPACITY };
   createRing(wasm, ring);
   const scratch = arena.region(ARENA_REGION_SCRATCH, 0).address;
-  const producer = new SpscProducer({ arena, wasm, ring, state: arena.region(ARENA_REGION_SCRATCH, 2).address, owner: 1n });
+  const producer = new SpscProducer({
+    arena,
+    wasm,
+    ring,
+    state: arena.region(ARENA_REGION_SCRATCH, 2).address,
+    owner: 1n,
+  });
   wasm.ringConsumerInit(scratch, ring.address, ring.capacity, 0);
   const buffer = new Uint8Array(16384);
   const offerBytes = (bytes: Uint8Array) => expect(producer.offer(bytes)).toBe(true);
-  const offer = (fields: Partial<KernelRecord>) => offerBytes(buffer.slice(0, encodeKernelRecord(kernelRecord(fields), buffer, 0)));
+  const offer = (fields: Partial<KernelRecord>) =>
+    offerBytes(buffer.slice(0, encodeKernelRecord(kernelRecord(fields), buffer, 0)));
   const drain = (nowNs = 0n, max = 10_000): number => {
     producer.publish();
     return wasm.ingestDrain(scratch, nowNs, max);
@@ -53,7 +60,8 @@ function pipeline(segmentLength = 4 * 1024 * 1024) {
       const view = new DataView(entry.buffer);
       const kind = view.getUint16(ENTRY_KIND_OFFSET, true);
       const cpu = view.getUint32(ENTRY_CPU_OFFSET, true);
-      if (kind === ENTRY_KIND_EVENT) return ['event', cpu, Number(view.getBigUint64(ENTRY_LOCAL_SEQUENCE_OFFSET, true))];
+      if (kind === ENTRY_KIND_EVENT)
+        return ['event', cpu, Number(view.getBigUint64(ENTRY_LOCAL_SEQUENCE_OFFSET, true))];
       expect(kind).toBe(ENTRY_KIND_GAP);
       const field = (index: number) => Number(view.getBigUint64(ENTRY_HEADER_LENGTH + index * 8, true));
       expect(field(2)).toBe(field(1) - field(0) + 1);
@@ -173,7 +181,9 @@ describe('ingestion', () => {
         const { offerBytes, drain, counter } = pipeline();
         for (const record of records) offerBytes(record);
         expect(drain()).toBe(records.length);
-        expect(counter(ingest.INGEST_MALFORMED_OFFSET) + counter(ingest.INGEST_DELIVERED_OFFSET)).toBe(BigInt(records.length));
+        expect(counter(ingest.INGEST_MALFORMED_OFFSET) + counter(ingest.INGEST_DELIVERED_OFFSET)).toBe(
+          BigInt(records.length),
+        );
       }),
     );
   });
@@ -187,7 +197,12 @@ describe('ingestion', () => {
     expect(drain()).toBe(1);
     expect(status()).toBe(STATUS_RESOLVE);
     const settled = scratch + ingest.INGEST_SCRATCH_SETTLED_OFFSET;
-    const final = kernelRecord({ cpu: 0, laneSequence: 2n, path: Buffer.from('/tree/real'), flags: KERNEL_FLAG_RESOLVED });
+    const final = kernelRecord({
+      cpu: 0,
+      laneSequence: 2n,
+      path: Buffer.from('/tree/real'),
+      flags: KERNEL_FLAG_RESOLVED,
+    });
     const length = encodeKernelRecord(final, arena.bytes, settled);
     expect(wasm.ingestSettled(scratch, settled, length)).toBe(1);
     expect(drain()).toBe(0);

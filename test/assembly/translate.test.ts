@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ARENA_REGION_SCRATCH } from '../../layout/arena.ts';
 import {
   ENTRY_CRC32C_OFFSET,
   ENTRY_SEQUENCE_OFFSET,
@@ -17,7 +18,6 @@ import {
   KERNEL_VARIANT_FTRUNCATE,
   KERNEL_VARIANT_SYNCFS,
 } from '../../layout/kernel-record.ts';
-import { ARENA_REGION_SCRATCH } from '../../layout/arena.ts';
 import { decodeKernelRecord, encodeKernelRecord } from '../../src/event/kernel-record.ts';
 import { OPERATION_TYPES } from '../../src/event/operation.ts';
 import { eventTypeName } from '../../src/event/type-name.ts';
@@ -52,8 +52,12 @@ describe('translation', () => {
         expect(entry).toBeGreaterThan(0);
         expectedSequence += 1n;
         expect(arena.view.getBigUint64(entry + ENTRY_SEQUENCE_OFFSET, true)).toBe(expectedSequence);
-        expect(arena.view.getBigInt64(entry + ENTRY_TIME_NS_OFFSET, true)).toBe(BigInt.asIntN(64, record.timeNs + clockOffsetNs));
-        expect(arena.view.getUint32(entry + ENTRY_TYPE_OFFSET, true)).toBe(wasm.translateType(record.op, record.variant));
+        expect(arena.view.getBigInt64(entry + ENTRY_TIME_NS_OFFSET, true)).toBe(
+          BigInt.asIntN(64, record.timeNs + clockOffsetNs),
+        );
+        expect(arena.view.getUint32(entry + ENTRY_TYPE_OFFSET, true)).toBe(
+          wasm.translateType(record.op, record.variant),
+        );
         const stored = arena.view.getInt32(entry, true);
         expect(arena.view.getUint32(entry + ENTRY_CRC32C_OFFSET, true)).toBe(wasm.crc32c(entry + 8, stored - 8) >>> 0);
         arena.bytes.fill(0xee, scratch, scratch + length);

@@ -3,7 +3,12 @@ import { AdaptiveIdle, ParkIdle } from '../../src/base/idle.ts';
 
 test('adaptive idling spins, then yields, then parks, and starts over with work', () => {
   const calls: string[] = [];
-  const idle = new AdaptiveIdle({ spins: 2, yields: 1, yield: () => calls.push('yield'), park: () => calls.push('park') });
+  const idle = new AdaptiveIdle({
+    spins: 2,
+    yields: 1,
+    yield: () => calls.push('yield'),
+    park: () => calls.push('park'),
+  });
   for (const count of [0, 0, 0, 0, 0, 5, 0, 0, 0]) idle.idle(count);
   expect(calls).toEqual(['yield', 'park', 'park', 'yield']);
 });

@@ -58,7 +58,10 @@ function check(source: 'ebpf' | 'inotify', script: string): Result {
   return JSON.parse(run.stdout) as Result;
 }
 
-const atomicSaves = Array.from({ length: 50 }, (_, i) => `echo ${i} > .file.swp; sync .file.swp; mv .file.swp file`).join('; ');
+const atomicSaves = Array.from(
+  { length: 50 },
+  (_, i) => `echo ${i} > .file.swp; sync .file.swp; mv .file.swp file`,
+).join('; ');
 
 describe.each([
   { source: 'ebpf' as const, needs: requires('bpf', 'git') },
@@ -68,15 +71,32 @@ describe.each([
     ['git clone of 1,000 files', () => `git clone -q --no-hardlinks ${material.repository} copy`, 1000],
     ['tar x', () => `tar xf ${material.tarball}`, 1000],
     ['an editor’s atomic saves', () => atomicSaves, 1],
-    ['rm -rf of a deep tree', () => 'p=.; for i in 1 2 3 4 5 6 7 8 9 10; do p=$p/d$i; mkdir -p $p/x $p/y; echo 1 > $p/f; done; rm -rf d1', 0],
-    ['a tree moved out, in and about', () => 'mkdir -p a/b/c; echo 1 > a/b/c/f; mv a z; mv z/b q; cp -r q r; rm -r z; mv r/c q/d', 5],
-    ['git checkout back and forth', () => `git clone -q ${material.repository} c; cd c; git rm -rq src/d1; git -c user.email=a@b -c user.name=a commit -qm x; git checkout -q HEAD~1; git checkout -q -`, 900],
+    [
+      'rm -rf of a deep tree',
+      () => 'p=.; for i in 1 2 3 4 5 6 7 8 9 10; do p=$p/d$i; mkdir -p $p/x $p/y; echo 1 > $p/f; done; rm -rf d1',
+      0,
+    ],
+    [
+      'a tree moved out, in and about',
+      () => 'mkdir -p a/b/c; echo 1 > a/b/c/f; mv a z; mv z/b q; cp -r q r; rm -r z; mv r/c q/d',
+      5,
+    ],
+    [
+      'git checkout back and forth',
+      () =>
+        `git clone -q ${material.repository} c; cd c; git rm -rq src/d1; git -c user.email=a@b -c user.name=a commit -qm x; git checkout -q HEAD~1; git checkout -q -`,
+      900,
+    ],
   ])('the tree of %s equals a real walk', needs, (_what, script, entriesMin) => {
     const result = check(source, script());
     expect(result.stderr).toBe('');
     expect(result.status).toBe(0);
     expect(result.uid).toBe(source === 'ebpf' ? process.getuid?.() : NOBODY);
-    expect({ differences: result.differences, gaps: result.gaps, lost: result.lost }).toEqual({ differences: [], gaps: 0, lost: '0' });
+    expect({ differences: result.differences, gaps: result.gaps, lost: result.lost }).toEqual({
+      differences: [],
+      gaps: 0,
+      lost: '0',
+    });
     expect(result.entries).toBeGreaterThanOrEqual(entriesMin);
     expect(result.events).toBeGreaterThan(20);
     // inotify does not know who did it, and says so; eBPF always does.

@@ -16,7 +16,9 @@ describe('Engine.open', () => {
     [{ source: 'none', colour: 'red' } as EngineOptions, /colour/, 'CONFIG_INVALID'],
     [{ source: { trace: '/nonexistent.trace' } }, /nonexistent.trace/, 'PATH_MISSING'],
   ])('refuses %o with the value in the message', async (options, message, code) => {
-    await expect(Engine.open(options)).rejects.toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }));
+    await expect(Engine.open(options)).rejects.toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
+    );
   });
 
   test('refuses a journal that another engine holds, and takes it when that one is closed', async () => {
@@ -51,7 +53,9 @@ describe('emit and events', () => {
     }
     expect(sequences).toEqual([1n, 2n, 3n, 4n]);
     const items = (await readAll(engine)).filter(isEvent);
-    expect(items.map((item) => [item.sequence, item.type, item.path, Buffer.from(item.payload ?? []).toString()])).toEqual([
+    expect(
+      items.map((item) => [item.sequence, item.type, item.path, Buffer.from(item.payload ?? []).toString()]),
+    ).toEqual([
       [1n, 'agent.decision', '/x/memory', 'memory'],
       [2n, 'agent.decision', '/x/process', 'process'],
       [3n, 'agent.decision', '/x/group', 'group'],
@@ -73,7 +77,8 @@ describe('emit and events', () => {
     for (let i = 0; i < 5; i++) await engine.emit({ type: 'agent.query' });
     const read = async (since: bigint | 'start' | 'now') => {
       const found: string[] = [];
-      for await (const item of engine.events({ since })) found.push(item.type === 'caughtUp' ? `caughtUp ${item.sequence}` : `${item.sequence}`);
+      for await (const item of engine.events({ since }))
+        found.push(item.type === 'caughtUp' ? `caughtUp ${item.sequence}` : `${item.sequence}`);
       return found;
     };
     const readers = [read('start'), read(4n), read('now'), read(7n)];
@@ -143,7 +148,10 @@ describe('subscribe', () => {
     const subscription = await engine.subscribe(handler, { types: ['agent.*'] }, { out });
     for (let i = 0; i < 50; i++) await engine.emit({ type: i % 2 === 0 ? 'agent.query' : 'fs.write' });
     while (subscription.position <= 50n) await new Promise((resolve) => setTimeout(resolve, 5));
-    await engine.threads().find((thread) => thread.name === 'subscriber')?.terminate();
+    await engine
+      .threads()
+      .find((thread) => thread.name === 'subscriber')
+      ?.terminate();
     for (let i = 0; i < 50; i++) await engine.emit({ type: i % 2 === 0 ? 'agent.query' : 'fs.write' });
     while (subscription.position <= 100n) await new Promise((resolve) => setTimeout(resolve, 5));
     await engine.close();
@@ -175,14 +183,20 @@ describe('with inotify', requires('koffi'), () => {
 });
 
 describe('with eBPF', requires('bpf'), () => {
-  const open = (directory: string, options: EngineOptions = {}) => openEngine({ paths: [directory], source: 'ebpf', ...options });
+  const open = (directory: string, options: EngineOptions = {}) =>
+    openEngine({ paths: [directory], source: 'ebpf', ...options });
   const story = (items: StreamItem[]) =>
-    items.filter(isEvent).map((item) => [item.type, path.basename(item.path ?? ''), path.basename(item.path2 ?? ''), item.error ?? '']);
+    items
+      .filter(isEvent)
+      .map((item) => [item.type, path.basename(item.path ?? ''), path.basename(item.path2 ?? ''), item.error ?? '']);
 
   test('tells a script’s changes once, in order, with the pid, both paths, and the error of what failed', async () => {
     const directory = temporaryDirectory();
     const engine = await open(directory, { filter: { types: ['fs.*'] } });
-    sh('echo hi > a; mv a b; mkdir d; ln -s b l; ln b h; chmod 600 b; truncate -s 9 b; rm nope; rm b; rmdir d', directory);
+    sh(
+      'echo hi > a; mv a b; mkdir d; ln -s b l; ln b h; chmod 600 b; truncate -s 9 b; rm nope; rm b; rmdir d',
+      directory,
+    );
     const items = await readAll(engine, { path: directory });
     expect(story(items)).toEqual([
       ['fs.create', 'a', '', ''],
@@ -205,18 +219,26 @@ describe('with eBPF', requires('bpf'), () => {
   test('loses and doubles nothing when ingest and sync workers are ended in the middle of a storm', async () => {
     const directory = temporaryDirectory();
     const notices: string[] = [];
-    const engine = await open(directory, { filter: { includeSelf: true, types: ['fs.create'] }, onNotice: (n) => notices.push(n) });
+    const engine = await open(directory, {
+      filter: { includeSelf: true, types: ['fs.create'] },
+      onNotice: (n) => notices.push(n),
+    });
     const count = 6000;
     for (let i = 0; i < count; i++) {
       fs.closeSync(fs.openSync(path.join(directory, `f${i}`), 'w'));
       if (i % 1500 === 750) {
         const name = i % 3000 === 750 ? 'ingest' : 'sync';
-        await engine.threads().find((thread) => thread.name === name)?.terminate();
+        await engine
+          .threads()
+          .find((thread) => thread.name === name)
+          ?.terminate();
       }
     }
     const items = await readAll(engine, { types: ['fs.create'], path: directory });
     expect(items.filter(isGap)).toEqual([]);
-    expect(items.map((item) => path.basename(item.path ?? ''))).toEqual(Array.from({ length: count }, (_, i) => `f${i}`));
+    expect(items.map((item) => path.basename(item.path ?? ''))).toEqual(
+      Array.from({ length: count }, (_, i) => `f${i}`),
+    );
     // A replacement that is ended before it is up is replaced as well, and told once, when the next one is.
     const restarts = new Map(engine.stats().workers.map((worker) => [worker.name, worker.restarts]));
     expect([restarts.get('ingest'), restarts.get('sync')]).toEqual([2, 2]);
@@ -225,12 +247,18 @@ describe('with eBPF', requires('bpf'), () => {
 
   test('counts exactly what a tiny ring loses while nobody drains it (R3)', async () => {
     const directory = temporaryDirectory();
-    const engine = await open(directory, { filter: { includeSelf: true, types: ['fs.create', 'access.open'] }, ringCapacity: 65536 });
+    const engine = await open(directory, {
+      filter: { includeSelf: true, types: ['fs.create', 'access.open'] },
+      ringCapacity: 65536,
+    });
     const file = path.join(directory, 'f');
     fs.writeFileSync(file, '');
     const count = 5000;
     // The worker is dead while this thread runs: it is replaced only when this thread comes back to its event loop.
-    const ended = engine.threads().find((thread) => thread.name === 'ingest')?.terminate();
+    const ended = engine
+      .threads()
+      .find((thread) => thread.name === 'ingest')
+      ?.terminate();
     await ended;
     for (let i = 0; i < count; i++) fs.closeSync(fs.openSync(file, 'r'));
     const items = await readAll(engine, { path: directory });

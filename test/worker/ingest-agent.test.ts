@@ -13,7 +13,12 @@ import {
   RING_RECORD_DISCARD,
 } from '../../layout/ring.ts';
 import { createRing, ringRegionLength, SpscProducer } from '../../src/arena/ring.ts';
-import { decodeKernelRecord, encodeKernelRecord, type KernelRecord, kernelRecord } from '../../src/event/kernel-record.ts';
+import {
+  decodeKernelRecord,
+  encodeKernelRecord,
+  type KernelRecord,
+  kernelRecord,
+} from '../../src/event/kernel-record.ts';
 import type { SourceLoss, SourceReader } from '../../src/source/source.ts';
 import { IngestAgent } from '../../src/worker/ingest-agent.ts';
 import { LatencyRecorder } from '../../src/worker/latency.ts';
@@ -30,7 +35,13 @@ function agentOnRing() {
   const { arena, wasm } = log;
   const ring = { address: arena.region(ARENA_REGION_RING).address, capacity: CAPACITY };
   createRing(wasm, ring);
-  const producer = new SpscProducer({ arena, wasm, ring, state: arena.region(ARENA_REGION_SCRATCH, 2).address, owner: 1n });
+  const producer = new SpscProducer({
+    arena,
+    wasm,
+    ring,
+    state: arena.region(ARENA_REGION_SCRATCH, 2).address,
+    owner: 1n,
+  });
   const losses: SourceLoss[] = [];
   const reader: SourceReader = {
     poll: () => 0,
@@ -46,14 +57,25 @@ function agentOnRing() {
       const record = decodeKernelRecord(bytes, 0, length);
       const path = Buffer.from(record.path).toString().replace('/link/', '/in/a-much-longer-name/');
       if (!path.startsWith('/in/')) return 0;
-      return encodeKernelRecord({ ...record, path: Buffer.from(path), flags: record.flags | KERNEL_FLAG_RESOLVED }, bytes, 0);
+      return encodeKernelRecord(
+        { ...record, path: Buffer.from(path), flags: record.flags | KERNEL_FLAG_RESOLVED },
+        bytes,
+        0,
+      );
     },
   };
   const latency = new LatencyRecorder(arena);
   const agent = new IngestAgent({
     arena,
     wasm,
-    plan: { kind: 'trace', ringAddress: ring.address, ringCapacity: CAPACITY, doubleMapped: false, lanesAddress: 0, details: {} },
+    plan: {
+      kind: 'trace',
+      ringAddress: ring.address,
+      ringCapacity: CAPACITY,
+      doubleMapped: false,
+      lanesAddress: 0,
+      details: {},
+    },
     reader,
     settler,
     latency,
@@ -109,7 +131,9 @@ describe('IngestAgent', () => {
   test('reports a ring that breaks its rules, with the position', () => {
     const { arena, agent, ring } = agentOnRing();
     Atomics.store(arena.u64, (ring.address + RING_PRODUCER_POSITION_OFFSET) / 8, 12345n);
-    expect(() => agent.doWork()).toThrow(expect.objectContaining({ code: 'RING_CORRUPT', message: expect.stringContaining('position 0') }));
+    expect(() => agent.doWork()).toThrow(
+      expect.objectContaining({ code: 'RING_CORRUPT', message: expect.stringContaining('position 0') }),
+    );
   });
 
   test('publishes latencies that anybody can read', () => {
