@@ -36,7 +36,7 @@ export function attachInotify(arena: Arena, options: SourceOptions): SourceHost 
   const details: InotifyDetails = { wakeFd, roots, ops: [...options.ops], counters: counters.buffer };
   return {
     kind: 'inotify',
-    description: `inotify, ${outermost(roots).length} roots, ring ${options.ringCapacity / 1024} KiB (the writer's pid is unknown)`,
+    description: `inotify, ${counted(outermost(roots).length)}, ring ${options.ringCapacity / 1024} KiB (the writer's pid is unknown)`,
     plan: {
       kind: 'inotify',
       ringAddress: ring.address,
@@ -56,4 +56,8 @@ export function attachInotify(arena: Arena, options: SourceOptions): SourceHost 
       wakeFd = -1;
     },
   };
+}
+
+function counted(roots: number): string {
+  return roots === 1 ? '1 root' : `${roots} roots`;
 }
