@@ -1,7 +1,7 @@
 // Directories for tests: made on demand, removed when the test ends, passed or failed. All of them lie in one directory of the run, which
 // test/support/global-setup.ts removes at the very end: what a killed test file leaves behind goes then.
 
-import { spawnSync } from 'node:child_process';
+import { spawnSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -23,7 +23,7 @@ function removeAfterTest(directory: string): void {
   }
 }
 
-/** rm -rf, also of directories that a test made unreadable, or deeper than a path can be long (Node's own rm cannot do that). */
+/** Also with directories that a test made unreadable, and with trees that are deeper than a path may be long (Node's rm stops there, rm(1) does not). */
 export function removeDirectory(directory: string): void {
   try {
     fs.rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
