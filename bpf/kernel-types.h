@@ -90,6 +90,11 @@ struct inode {
 };
 
 struct dentry {
+  struct {
+    struct {
+      unsigned sequence;
+    } seqcount;
+  } d_seq;
   struct hlist_bl_node d_hash;
   struct dentry *d_parent;
   struct qstr d_name;

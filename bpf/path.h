@@ -120,16 +120,22 @@ GLOBAL int path_build(u32 reserve) {
     }
     struct dentry *dentry = AT(dentry, s->at.dentry);
     u64 child = s->at.dentry;
+    // Odd while a rename changes name and parent; other than before if one has in between. Then this component is read again.
+    u32 sequence = GET(dentry, d_seq.seqcount.sequence);
     s->at.dentry = (u64)GET(dentry, d_parent);
     // The root of a file system that is not where its mount says: unmounted meanwhile, or a file opened by handle whose directory is not known.
     if (s->at.dentry == child || s->at.dentry == 0) break;
     u32 length = GET(dentry, d_name.len);
-    if (length > NAME_LENGTH_MAX || s->position < limit + length + 1) break;
     u32 position = s->position - length - 1;
-    s->position = position;
+    if (length > NAME_LENGTH_MAX || s->position < limit + length + 1) break;
     char *to = &s->walk_text[MASKED(position, WALK_END - 1)];
     *to = '/';
     bpf_probe_read_kernel(to + 1, MASKED(length, NAME_LENGTH_MAX), GET(dentry, d_name.name));
+    if (sequence & 1 || GET(dentry, d_seq.seqcount.sequence) != sequence) {
+      s->at.dentry = child;
+      continue;
+    }
+    s->position = position;
   }
   if (s->position >= WALK_END && reserve == 0) {
     s->position = WALK_END - 1;

@@ -2,8 +2,8 @@
 // separated by tabs:
 //   i<number>  a number            s<text>   a string           v<index>  the result of an earlier line
 //   b<length>  a buffer            w<text>   a struct iovec with that text          h<flags>,<mode>  a struct open_how
-//   o<number>  a pointer to a number      m<index>  the buffer that line <index> was given last (an mmap's address is v<index>)
-// The number "fault" stores a byte at the address of its argument; "thread" makes the calls of the lines that follow in a second thread.
+//   o<number>  a pointer to a number, with room for 256 bytes                       a<line>,<index>  an argument that an earlier line was given
+// The number "fault" stores a byte at the address of its argument.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +16,7 @@
 #define LINE_LENGTH_MAX 32768
 
 static long results[LINES_MAX];
+static long given[LINES_MAX][6];
 
 static long argument(char *word) {
   switch (word[0]) {
@@ -43,10 +44,15 @@ static long argument(char *word) {
       return (long)how;
     }
     case 'o': {
-      long long *number = malloc(sizeof(*number));
+      long long *number = calloc(1, 256);
       *number = strtoll(word + 1, 0, 0);
       return (long)number;
     }
+  }
+  if (word[0] == 'a') {
+    char *end;
+    long line = strtol(word + 1, &end, 0);
+    return given[line][strtol(end + 1, 0, 0)];
   }
   fprintf(stderr, "bad argument %s\n", word);
   exit(2);
@@ -60,6 +66,7 @@ int main(void) {
     long arguments[6] = {0};
     char *rest = line, *number = strsep(&rest, "\t"), *word;
     for (int i = 0; i < 6 && (word = strsep(&rest, "\t")); i++) arguments[i] = argument(word);
+    memcpy(given[index], arguments, sizeof(arguments));
     errno = 0;
     if (strcmp(number, "fault") == 0) {
       *(volatile char *)arguments[0] = 1;

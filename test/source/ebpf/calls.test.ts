@@ -312,4 +312,81 @@ describe.each(['typed', 'probe'])('the calls, one by one, with %s reads', { ...r
       'file_close close a',
     ]);
   });
+
+  it('splice: the ends that are files', () => {
+    const directory = temporaryDirectory();
+    fs.writeFileSync(path.join(directory, 'in'), 'abcdef');
+    expect(
+      trace(directory, [
+        ['pipe2', 'o0', 'i0'],
+        ['openat', AT_FDCWD, 'sin', O_RDONLY],
+        ['openat', AT_FDCWD, 'sout', O_RDWR_CREAT, 'i0644'],
+        // The pipe's ends are the two descriptors before.
+        ['dup', 'v1'],
+        ['splice', 'v1', 'i0', 'i4', 'i0', 'i6', 'i0'],
+        ['splice', 'i3', 'i0', 'v2', 'i0', 'i6', 'i0'],
+        ['read', 'i3', 'b1', 'i0'],
+      ]),
+    ).toEqual([
+      'file_open openat in',
+      'file_create openat out',
+      'file_read splice in amount=6',
+      'file_write splice out amount=6',
+    ]);
+  });
+
+  it('files opened by handle', () => {
+    const directory = temporaryDirectory();
+    fs.writeFileSync(path.join(directory, 'a'), '');
+    fs.mkdirSync(path.join(directory, 'd'));
+    expect(
+      trace(directory, [
+        ['openat', AT_FDCWD, 's.', 'i0200000'],
+        ['name_to_handle_at', AT_FDCWD, 'sa', 'o128', 'o0', 'i0'],
+        ['open_by_handle_at', 'v0', 'a1,2', O_RDONLY],
+        ['open_by_handle_at', 'v0', 'o4', O_RDONLY],
+      ]),
+    ).toEqual([
+      'file_open openat .',
+      'file_open open_by_handle_at a',
+      expect.stringMatching(/^file_open open_by_handle_at \. error/),
+    ]);
+  });
+
+  it('names in memory that is not resident when the call begins', () => {
+    const directory = temporaryDirectory();
+    for (const name of ['made', 'missing', 'linked'])
+      fs.writeFileSync(path.join(directory, `${name}.txt`), `${name}\0`);
+    const lazily = (name: string, index: number): Call[] => [
+      ['openat', AT_FDCWD, `s${name}.txt`, O_RDONLY],
+      ['mmap', 'i0', 'i4096', 'i1', 'i2', `v${index}`, 'i0'],
+    ];
+    const lines = trace(directory, [
+      ...lazily('made', 0),
+      ...lazily('missing', 2),
+      ...lazily('linked', 4),
+      ['mkdir', 'v1', 'i0755'],
+      ['openat', AT_FDCWD, 'v3', O_RDONLY],
+      ['rename', 'v1', 'v5'],
+      ['mkdir', 'i8', 'i0755'],
+    ]);
+    expect(lines.slice(3)).toEqual([
+      'dir_create mkdir made',
+      'file_open openat missing error=2',
+      'file_rename rename made -> linked',
+    ]);
+  });
+
+  it('mounts that are moved', () => {
+    const directory = temporaryDirectory();
+    fs.mkdirSync(path.join(directory, 'from'));
+    fs.mkdirSync(path.join(directory, 'to'));
+    expect(
+      trace(directory, [
+        ['open_tree', AT_FDCWD, 'sfrom', 'i1'],
+        ['move_mount', 'v0', 's', AT_FDCWD, `s${directory}/to`, 'i4'],
+        ['umount2', `s${directory}/to`, 'i2'],
+      ]),
+    ).toEqual([expect.stringMatching(/^mount move_mount to/), 'unmount umount2 to']);
+  });
 });

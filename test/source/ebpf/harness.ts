@@ -117,6 +117,7 @@ const OTHER_CALLS: Record<string, { x64: number; arm64: number }> = {
   lseek: { x64: 8, arm64: 62 },
   dup: { x64: 32, arm64: 23 },
   pipe2: { x64: 293, arm64: 59 },
+  open_tree: { x64: 428, arm64: 428 },
   name_to_handle_at: { x64: 303, arm64: 264 },
 };
 

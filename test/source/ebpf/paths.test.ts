@@ -10,6 +10,7 @@ import {
   KERNEL_FLAG_PATH_TRUNCATED,
   KERNEL_OP_FILE_CREATE,
   KERNEL_OP_FILE_OPEN,
+  KERNEL_OP_FILE_READ,
   KERNEL_OP_FILE_WRITE,
   KERNEL_VARIANT_EXIT,
 } from '../../../layout/kernel-record.ts';
@@ -152,6 +153,33 @@ describe('records', requires('bpf', 'cc'), () => {
     ]);
     expect(records.map((record) => record.flags & KERNEL_FLAG_PATH_DELETED)).toEqual([0, 0, 4, 4]);
     expect(records.map((record) => record.size)).toEqual([0n, 1n, 2n, 2n]);
+  });
+
+  it('never show a name that the file did not have, however often it is renamed meanwhile', async () => {
+    const directory = temporaryDirectory();
+    const names = ['a', 'b'.repeat(30), 'c'.repeat(60), 'd'.repeat(200)].map((name) => path.join(directory, name));
+    const watched = watch({ pids: [process.pid], followFork: true, paths: [directory], ringCapacity: 1 << 22 });
+    const [first = ''] = names;
+    fs.writeFileSync(first, 'text');
+    // One process renames round and round, while another reads through a descriptor that it has opened before.
+    const script = 'while :; do mv a $1; mv $1 $2; mv $2 $3; mv $3 a; done';
+    const renaming = spawn('sh', ['-c', script, 'sh', ...names.slice(1).map((name) => path.basename(name))], {
+      cwd: directory,
+      stdio: 'ignore',
+    });
+    let reads = 0;
+    for (let round = 0; round < 20; round++) {
+      let calls: Call[] = [];
+      for (const name of names) calls.push(['openat', AT_FDCWD, `s${name}`, O_RDONLY]);
+      for (let read = 0; read < 1000; read++) calls = [...calls, ['pread64', `v${read % 4}`, 'b4', 'i4', 'i0']];
+      const { pid } = perform(program, directory, calls);
+      const own = watched.drain().filter((record) => record.pid === pid && record.op === KERNEL_OP_FILE_READ);
+      for (const record of own) expect(names).toContain(pathOf(record));
+      reads += own.length;
+    }
+    renaming.kill();
+    await once(renaming, 'exit');
+    expect(reads).toBeGreaterThan(100);
   });
 
   it('are cut from the front when their path is too long, and say so', () => {
