@@ -1,7 +1,7 @@
 // Directories for tests: made on demand, removed when the test ends, passed or failed. All of them lie in one directory of the run, which
 // test/support/global-setup.ts removes at the very end: what a killed test file leaves behind goes then.
 
-import { spawnSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
