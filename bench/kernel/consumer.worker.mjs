@@ -8,6 +8,8 @@ import { WATCHER_CPU } from './storm.mjs';
 
 const SPIN_TURNS = 256;
 const LATENCIES_MAX = 4 << 20;
+/** How the storm's task is called: "storm-...". */
+const STORM_COMM = Buffer.from('stor').readUInt32LE();
 
 const { memory, plan } = workerData;
 const [{ Arena }, { instantiate }, L] = await Promise.all([
@@ -22,8 +24,7 @@ const stopWord = (state + 1024) / 4;
 const timeAt = Number(L.KERNEL_RECORD_TIME_NS_OFFSET);
 const delayAt = Number(L.KERNEL_RECORD_SUBMIT_DELAY_NS_OFFSET);
 const opAt = Number(L.KERNEL_RECORD_OP_OFFSET);
-const flagsAt = Number(L.KERNEL_RECORD_FLAGS_OFFSET);
-const undecided = Number(L.KERNEL_FLAG_UNDECIDED);
+const commAt = Number(L.KERNEL_RECORD_COMM_OFFSET);
 const latencies = new Uint32Array(LATENCIES_MAX);
 
 let count = 0;
@@ -55,9 +56,9 @@ function consume() {
   };
 }
 
-/** Other processes' calls whose place the kernel could not tell come too: they are not the storm's. @param {number} record */
+/** Other processes' calls come too: a sync of everything, a name whose place the kernel could not tell. @param {number} record */
 function isOurs(record) {
-  return (arena.view.getUint16(record + flagsAt, true) & undecided) === 0;
+  return arena.view.getUint32(record + commAt, true) === STORM_COMM;
 }
 
 /**

@@ -24,10 +24,8 @@ static int take(void*, void* data, size_t length) {
   const uint64_t now = nowNs();
   if (length < KERNEL_RECORD_HEADER_LENGTH) return 0;
   const uint8_t* record = static_cast<const uint8_t*>(data);
-  uint16_t flags;
-  memcpy(&flags, record + KERNEL_RECORD_FLAGS_OFFSET, sizeof(flags));
-  // Other processes' calls whose place the kernel could not tell come too: they are not the storm's.
-  if (flags & KERNEL_FLAG_UNDECIDED) return 0;
+  // Other processes' calls come too: a sync of everything, a name whose place the kernel could not tell.
+  if (memcmp(record + KERNEL_RECORD_COMM_OFFSET, "stor", 4) != 0) return 0;
   uint64_t time;
   uint32_t delay;
   memcpy(&time, record + KERNEL_RECORD_TIME_NS_OFFSET, sizeof(time));
