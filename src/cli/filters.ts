@@ -1,5 +1,6 @@
 // The filters that watch and log share: --type, --path, --pid. Lists are repeated options, or commas, or both.
 
+import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { CausewayError } from '../base/errors.ts';
 import { EVENT_TYPE_NAMES } from '../event/type-name.ts';
@@ -47,9 +48,18 @@ export function parsePids(values: readonly string[]): number[] {
   });
 }
 
-/** Prefixes become absolute, as the paths of events are; globs that begin with '*' stay as they are. */
+/** Prefixes become absolute and real, as the paths of events are; globs that begin with '*' stay as they are. */
 export function parsePathFilters(values: readonly string[], workingDirectory = process.cwd()): string[] {
-  return values.map((value) => (value.startsWith('*') ? value : path.resolve(workingDirectory, value)));
+  return values.map((value) => {
+    if (value.startsWith('*')) return value;
+    const absolute = path.resolve(workingDirectory, value);
+    try {
+      return realpathSync.native(absolute);
+    } catch {
+      // A glob, or a name that is gone or yet to come.
+      return absolute;
+    }
+  });
 }
 
 const SIZE_UNITS: Record<string, number> = { '': 1, k: 1 << 10, m: 1 << 20, g: 1 << 30 };

@@ -60,7 +60,8 @@ Examples:
   $ causeway log .causeway                         everything
   $ causeway log .causeway --since 1500 --json     from sequence 1500 on
   $ causeway log .causeway --since 14:30 --type fs.delete
-  $ causeway log .causeway --follow --path src     live, as tail -f`;
+  $ causeway log .causeway --follow --path src     live, as tail -f
+  $ causeway log .causeway --info                  who writes it, how much`;
 
 export const DOCTOR_DESCRIPTION = `Tries, rather than guesses, what this machine can do: each line says whether it is there, what it is good for, and what to do about it.`;
 

@@ -4,13 +4,16 @@ import path from 'node:path';
 import { EXIT_OK } from '../base/errors.ts';
 import { type ReadJournalOptions, readJournal } from '../engine/read-journal.ts';
 import type { StreamItem } from '../engine/types.ts';
+import { journalInfo } from '../journal/info.ts';
 import { type Context, settleOutput } from './context.ts';
 import { parsePathFilters, parsePids, parseSince, parseTypes } from './filters.ts';
-import { formatCount, pathShortener, plural } from './format.ts';
+import { formatBytes, formatCount, pathShortener, plural } from './format.ts';
+import { jsonLine } from './json.ts';
 import { StopSignal } from './signals.ts';
 import { createStreamView } from './watch/view.ts';
 
 export interface LogOptions {
+  info?: boolean;
   follow?: boolean;
   since: string;
   type?: string[];
@@ -29,6 +32,7 @@ interface Told {
 /** @returns the exit code. */
 export async function runLog(name: string, options: LogOptions, context: Context): Promise<number> {
   const directory = path.resolve(name);
+  if (options.info === true) return showInfo(directory, context);
   const stop = new StopSignal();
   context.out.onClosed = () => stop.stop();
   const { reading, fromNs } = planReading(options, stop.signal);
@@ -49,6 +53,27 @@ export async function runLog(name: string, options: LogOptions, context: Context
     stop.dispose();
   }
   tell(told, directory, context);
+  return EXIT_OK;
+}
+
+function showInfo(directory: string, context: Context): number {
+  const info = journalInfo(directory);
+  const { uuid, epoch, segments, bytes, firstSequence, lastSequence, writer } = info;
+  if (context.json) {
+    context.out.push(jsonLine('summary', { ...info, writer: writer ?? null }));
+    return EXIT_OK;
+  }
+  const events = lastSequence === 0n ? 0n : lastSequence - firstSequence + 1n;
+  const range = events === 0n ? '' : `: sequence ${formatCount(firstSequence)} to ${formatCount(lastSequence)}`;
+  const rows: [string, string][] = [
+    ['journal', directory],
+    ['uuid', uuid ?? 'unknown'],
+    ['opened for writing', `${epoch ?? 'unknown'} times`],
+    ['entries', `${formatCount(events)}${range}`],
+    ['segments', `${formatCount(segments)}, ${formatBytes(bytes)}`],
+    ['writer', writer === undefined ? 'nobody now' : `pid ${writer.pid}`],
+  ];
+  for (const [label, value] of rows) context.out.push(`${context.paint('bold', label.padEnd(20))}${value}\n`);
   return EXIT_OK;
 }
 

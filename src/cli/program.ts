@@ -89,6 +89,7 @@ function addLog(program: Command): void {
     .summary('print the events of a journal')
     .description(help.LOG_DESCRIPTION)
     .argument('<directory>', 'the journal: what was given to watch --journal')
+    .option('--info', 'say what the journal is and who writes it, instead of printing it')
     .option('-f, --follow', 'go on with what is written from now on, until Ctrl-C')
     .option(
       '--since <when>',

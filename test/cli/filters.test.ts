@@ -1,9 +1,12 @@
 // What --type, --path, --pid, --since and sizes accept, and what they say to the rest.
 
+import { mkdirSync, symlinkSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CausewayError } from '../../src/base/errors.ts';
 import { CHANGE_TYPES, parsePathFilters, parsePids, parseSince, parseSize, parseTypes } from '../../src/cli/filters.ts';
 import { EVENT_TYPE_NAMES } from '../../src/event/type-name.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 function failure(action: () => unknown): CausewayError {
   try {
@@ -54,6 +57,15 @@ describe('--path', () => {
       '**/*.ts',
       '/work/src/**/x',
     ]);
+  });
+});
+
+describe('--path on a symbolic link', () => {
+  it('means what it points to, as events do', () => {
+    const directory = temporaryDirectory('link');
+    mkdirSync(path.join(directory, 'real'));
+    symlinkSync('real', path.join(directory, 'link'));
+    expect(parsePathFilters(['link'], directory)).toEqual([path.join(directory, 'real')]);
   });
 });
 

@@ -59,6 +59,18 @@ describe('log', () => {
     );
   });
 
+  it('says what the journal is, and who writes it', async () => {
+    const directory = path.join(temporaryDirectory('log'), 'journal');
+    await using engine = await Engine.open({ source: 'none', journal: directory });
+    for (let index = 0; index < 3; index++) await engine.emit({ type: 'fs.create', path: '/f' });
+    const { stdout } = await run(['log', directory, '--info']);
+    expect(stdout).toMatch(/^entries +3: sequence 1 to 3$/m);
+    expect(stdout).toMatch(new RegExp(`^writer +pid ${process.pid}$`, 'm'));
+    await engine.close();
+    const [line] = jsonLines((await run(['log', directory, '--info', '--json'])).stdout);
+    expect(line).toMatchObject({ type: 'summary', data: { directory, epoch: 1, lastSequence: 3, writer: null } });
+  });
+
   it('follows a journal that is being written, until Ctrl-C', async () => {
     const directory = path.join(temporaryDirectory('log'), 'journal');
     await using engine = await Engine.open({ source: 'none', journal: directory });

@@ -139,7 +139,7 @@ export function ioUringCheck(): Check {
       disabled === undefined
         ? 'not in this kernel, or no setting for it'
         : (words[disabled] ?? `io_uring_disabled=${disabled}`),
-    enables: 'nothing here: operations through it make no system call (see the blind spots below)',
+    enables: 'knowing whether programs can work past the system calls (see the blind spots below)',
     todo: '',
   };
 }

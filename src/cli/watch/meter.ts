@@ -4,7 +4,7 @@ import type { Engine } from '../../engine/engine.ts';
 import type { EngineStats } from '../../engine/types.ts';
 import type { Counters, LatencyFigures } from './table.ts';
 
-const SAMPLE_MS = 250;
+const SAMPLE_MS = 500;
 const SAMPLES_PER_SECOND = 1000 / SAMPLE_MS;
 const HISTORY_MAX = 60;
 
