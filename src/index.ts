@@ -1,6 +1,17 @@
 // The package's public face.
 
+export { Arena, type Region, type RegionRequest } from './arena/arena.ts';
+export {
+  createRing,
+  type EndpointOptions,
+  type RingPlace,
+  ringRegionLength,
+  SpscConsumer,
+  SpscProducer,
+} from './arena/ring.ts';
+export { instantiate, type Wasm } from './arena/wasm.ts';
 export { CausewayError, ERROR_CODES, type ErrorCode } from './base/errors.ts';
+export { AdaptiveIdle, type AdaptiveIdleOptions, type IdleStrategy, ParkIdle, SpinIdle } from './base/idle.ts';
 export { engineConfigJsonSchema } from './engine/config.ts';
 export { Engine } from './engine/engine.ts';
 export type { QuarantinedRecord } from './engine/quarantine.ts';
@@ -19,4 +30,6 @@ export type {
   NewEvent,
   StreamItem,
 } from './engine/types.ts';
+export { TreeView } from './event/tree-view.ts';
 export { EVENT_TYPE_CODES, EVENT_TYPE_NAMES, type EventTypeName } from './event/type-name.ts';
+export { type JournalInfo, journalInfo } from './journal/info.ts';

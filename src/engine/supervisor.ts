@@ -127,8 +127,9 @@ export class SupervisedWorker<T extends { stop(): unknown }> {
     const now = Date.now();
     this.#deaths.push(now);
     const recent = this.#deaths.filter((at) => now - at < RESTART_WINDOW_MS).length;
-    // A poisoned journal stays poisoned: a new worker would only meet it again.
-    const isHopeless = (reason as { code?: unknown })?.code === 'JOURNAL_POISONED';
+    // A poisoned journal stays poisoned, and a damaged trace damaged: a new worker would only meet it again.
+    const code = (reason as { code?: unknown })?.code;
+    const isHopeless = code === 'JOURNAL_POISONED' || code === 'TRACE_CORRUPT';
     if (isHopeless || recent > RESTARTS_MAX) {
       this.#giveUp(reason, recent);
       return;

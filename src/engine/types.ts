@@ -105,7 +105,7 @@ export interface EngineOptions {
   };
   /** Also writes what the source produced to this file, for a later { trace: file }. */
   record?: string;
-  /** Bytes of the ring between source and wasm, a power of two. Default 16 MiB. */
+  /** Bytes of the ring between source and wasm, a power of two. Default 8 MiB. */
   ringCapacity?: number;
   /** How the ingest worker waits: 'spin' burns a core for the lowest latency, 'adaptive' (default) spins for a while, then parks. */
   idle?: 'adaptive' | 'spin';

@@ -9,8 +9,8 @@
 
 import * as E from '../../layout/entry.ts';
 import { SEGMENT_HEADER_LENGTH } from '../../layout/segment.ts';
+import { crc32c } from '../base/crc32c.ts';
 import { corruptAt as corrupt } from './corrupt.ts';
-import { crc32c } from './crc32c.ts';
 import { type FileLayer, writeAll } from './file-layer.ts';
 import { type Claim, GapFinder } from './gap-finder.ts';
 import { segmentPath } from './plan.ts';

@@ -2,8 +2,8 @@
 
 import { PAGE_LENGTH, SEGMENT_LENGTH_MAX, SEGMENT_LENGTH_MIN } from '../../layout/limits.ts';
 import * as S from '../../layout/segment.ts';
+import { crc32c } from '../base/crc32c.ts';
 import { CausewayError } from '../base/errors.ts';
-import { crc32c } from './crc32c.ts';
 
 export interface SegmentHeader {
   uuid: Uint8Array;

@@ -99,6 +99,8 @@ export class IngestAgent {
     if (answer === STATUS_CORRUPT) throw this.#corrupt();
     if (answer <= 0) {
       this.#isSpinning = true;
+      // Also now: a loss without a record stands where the source met it, before whatever comes next.
+      this.writeLosses();
       return produced;
     }
     const count = this.#drain();

@@ -4,8 +4,9 @@ import fs from 'node:fs';
 import { ARENA_REGION_KERNEL_CONTROL, ARENA_REGION_KERNEL_WINDOW } from '../../../layout/arena.ts';
 import { CALL_LENGTH } from '../../../layout/kernel-call.ts';
 import * as control from '../../../layout/kernel-control.ts';
-import { KERNEL_OP_COUNT } from '../../../layout/kernel-record.ts';
+import { KERNEL_OP_COUNT, KERNEL_RECORD_LENGTH_MAX } from '../../../layout/kernel-record.ts';
 import { FILTER_PIDS_MAX, LANES_MAX, PAGE_LENGTH, PATH_LENGTH_MAX, ROOTS_MAX } from '../../../layout/limits.ts';
+import { RING_RECORD_HEADER_LENGTH } from '../../../layout/ring.ts';
 import type { Arena } from '../../arena/arena.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK, systemCallError } from '../../arena/native.ts';
 import { CausewayError, messageOf } from '../../base/errors.ts';
@@ -16,6 +17,11 @@ import { Programs } from './programs.ts';
 const COUNTERS_AT = PAGE_LENGTH;
 const LANES_AT = 2 * PAGE_LENGTH;
 const RING_PAGES_LENGTH = 2 * PAGE_LENGTH;
+/**
+ * The data begins again behind its end, so that a record runs on: as far as the longest one reaches. The kernel offers the whole ring a second time,
+ * and every page that is mapped counts as resident.
+ */
+const OVERHANG_LENGTH = Math.ceil((KERNEL_RECORD_LENGTH_MAX + RING_RECORD_HEADER_LENGTH) / PAGE_LENGTH) * PAGE_LENGTH;
 /** uapi/asm-generic/fcntl.h */
 const O_PATH = 0o10000000;
 /** bpf/state.h: struct root_path. */
@@ -146,7 +152,7 @@ class EbpfHost implements SourceHost {
     // The producer's page and the data can only be mapped for reading: the kernel trusts what it wrote there.
     arena.mapFile({
       address: window + PAGE_LENGTH,
-      length: PAGE_LENGTH + 2 * ringCapacity,
+      length: PAGE_LENGTH + ringCapacity + Math.min(ringCapacity, OVERHANG_LENGTH),
       fd: ring,
       fileOffset: BigInt(PAGE_LENGTH),
       writable: false,
