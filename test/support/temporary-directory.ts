@@ -10,6 +10,8 @@ import { onTestFinished } from 'vitest';
 /** A new, empty directory; its path has no symbolic links in it. Made in beforeAll or at the top of a file, it lives until the run ends. */
 export function temporaryDirectory(name = 'd'): string {
   const parent = process.env.CAUSEWAY_TEST_DIRECTORY ?? os.tmpdir();
+  // Somebody may tidy up /tmp while we run.
+  fs.mkdirSync(parent, { recursive: true });
   const directory = fs.realpathSync(fs.mkdtempSync(path.join(parent, `${name}-`)));
   removeAfterTest(directory);
   return directory;
