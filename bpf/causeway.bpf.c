@@ -68,8 +68,8 @@ static __always_inline u64 argument(struct scratch *s, u8 index) {
 }
 
 static __always_inline bool task_is_wanted(const struct settings *settings) {
-  u32 pid = bpf_get_current_pid_tgid() >> 32;
-  if (pid == settings->own_pid) return false;
+  u32 pid = task_ids() >> 32;
+  if (pid == settings->own_pid && pid) return false;
   return settings->pid_count == 0 || bpf_map_lookup_elem(&tracked_pids, &pid);
 }
 
@@ -493,7 +493,7 @@ static __noinline u32 transfer_submit(struct scratch *s, struct operation *opera
     record->device = operation->device2;
     record->size = operation->size2;
     record->mode = operation->mode2;
-    record->flags = 0;
+    record->flags &= KERNEL_FLAG_PID_UNKNOWN;
     if (operation->state & OPERATION_FLAGS2_TRUNCATED) record->flags |= KERNEL_FLAG_PATH_TRUNCATED;
     if (operation->state & OPERATION_FLAGS2_DELETED) record->flags |= KERNEL_FLAG_PATH_DELETED;
     file_refresh(record, operation->inode2);
@@ -583,8 +583,8 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child) {
   struct settings *settings = settings_get();
   if (!settings || !settings->follow_fork) return 0;
-  u32 pid = BPF_CORE_READ(child, tgid), one = 1;
-  u32 parent_pid = BPF_CORE_READ(parent, tgid);
+  u32 pid = task_ids_of(child, (u64)child->tgid << 32) >> 32, one = 1;
+  u32 parent_pid = task_ids_of(parent, (u64)parent->tgid << 32) >> 32;
   if (pid != parent_pid && pid_is_tracked(parent_pid) && bpf_map_update_elem(&tracked_pids, &pid, &one, BPF_ANY)) {
     COUNT(dropped_table_full);
   }
@@ -597,7 +597,7 @@ int BPF_PROG(on_exit, struct task_struct *task) {
   struct settings *settings = settings_get();
   // Only the last thread: it has counted itself out already, and comes here before the files are closed.
   if (!settings || BPF_CORE_READ(task, signal, live.counter) != 0) return 0;
-  u32 pid = BPF_CORE_READ(task, tgid);
+  u32 pid = task_ids() >> 32;
   if (settings->op_mask >> KERNEL_OP_FILE_CLOSE & 1 && task_is_wanted(settings) &&
       BPF_CORE_READ(task, files, count.counter) <= BPF_CORE_READ(task, signal, nr_threads)) {
     struct scratch *s = scratch_take();
@@ -661,11 +661,15 @@ struct resolve_arguments {
 SEC("syscall")
 int resolve(struct resolve_arguments *arguments) {
   struct task_struct *task = bpf_get_current_task_btf();
-  u32 zero = 0;
-  struct machine *machine = bpf_map_lookup_elem(&machine_map, &zero);
+  struct machine *machine = machine_get();
   if (!machine) return 1;
   machine->root_dentry = (u64)BPF_CORE_READ(task, fs, root.dentry);
   machine->root_mount = (u64)BPF_CORE_READ(task, fs, root.mnt);
+  struct pid *pid = BPF_CORE_READ(task, thread_pid);
+  u64 level = BPF_CORE_READ(pid, level);
+  struct upid *upid = (struct upid *)upid_address((u64)pid, level);
+  machine->pid_namespace = (u64)BPF_CORE_READ(upid, ns);
+  machine->pid_level = level;
   struct fdtable *table = BPF_CORE_READ(task, files, fdt);
   if (arguments->fd >= BPF_CORE_READ(table, max_fds)) return 2;
   struct file *file = 0;

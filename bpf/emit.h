@@ -2,7 +2,7 @@
 #ifndef CAUSEWAY_EMIT_H
 #define CAUSEWAY_EMIT_H
 
-#include "state.h"
+#include "task.h"
 
 // Waking the consumer. It must not sleep while a record is in the ring, and a wake-up costs more than all the rest: so it is asked for only when the
 // consumer has said that it sleeps. No wake-up is lost, because each side stores first and loads then (Dekker):
@@ -46,10 +46,11 @@ static __always_inline void record_submit(struct record *record, u32 text_length
 }
 
 static __always_inline void record_set_task(struct record *record) {
-  u64 pid_tgid = bpf_get_current_pid_tgid();
+  u64 ids = task_ids();
   u64 uid_gid = bpf_get_current_uid_gid();
-  record->pid = pid_tgid >> 32;
-  record->tid = (u32)pid_tgid;
+  record->pid = ids >> 32;
+  record->tid = (u32)ids;
+  if (!record->pid) record->flags |= KERNEL_FLAG_PID_UNKNOWN;
   record->uid = (u32)uid_gid;
   record->gid = uid_gid >> 32;
   bpf_get_current_comm(record->comm, sizeof(record->comm));

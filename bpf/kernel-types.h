@@ -156,10 +156,24 @@ struct signal_struct {
 
 struct mm_struct;
 
+struct pid_namespace;
+
+struct upid {
+  int nr;
+  struct pid_namespace *ns;
+};
+
+struct pid {
+  unsigned int level;
+  struct upid numbers[1];
+};
+
 struct task_struct {
   struct thread_info thread_info;
   int pid;
   int tgid;
+  struct task_struct *group_leader;
+  struct pid *thread_pid;
   struct files_struct *files;
   struct fs_struct *fs;
   struct signal_struct *signal;

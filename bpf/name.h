@@ -3,6 +3,7 @@
 #define CAUSEWAY_NAME_H
 
 #include "path.h"
+#include "task.h"
 
 #define AT_FDCWD (-100)
 
@@ -15,13 +16,6 @@
 
 #define WORD_LENGTH 8
 #define DOTS 0x2e2e2e2e2e2e2e2eull
-
-// The root directory of the engine itself: a task with another one (chroot, container) means something else by "/".
-struct machine {
-  u64 root_dentry;
-  u64 root_mount;
-};
-ARRAY(machine_map, struct machine, 1, 0);
 
 // Bytes of a word that lie before the end.
 static __always_inline u64 word_mask(u32 left) {
@@ -115,8 +109,7 @@ static __always_inline bool base_find(struct scratch *s, bool has_dir, u32 dirfd
   struct task_struct *task = bpf_get_current_task_btf();
   struct fs_struct *fs = GET(task, fs);
   if (s->name[0] == '/') {
-    u32 zero = 0;
-    struct machine *machine = bpf_map_lookup_elem(&machine_map, &zero);
+    struct machine *machine = machine_get();
     s->from.dentry = (u64)GET(fs, root.dentry);
     s->from.mount = (u64)GET(fs, root.mnt);
     if (machine && machine->root_dentry == s->from.dentry && machine->root_mount == s->from.mount) s->from.dentry = 0;

@@ -124,7 +124,7 @@ static __always_inline bool uring_file(struct scratch *s, struct io_kiocb *reque
     return file_describe(0);
   }
   // A new descriptor means something only in the table of the process that asked for it.
-  return result >= 0 && operation->record.pid == bpf_get_current_pid_tgid() >> 32 && fd_describe(s, result, 0);
+  return result >= 0 && operation->record.pid == task_ids() >> 32 && fd_describe(s, result, 0);
 }
 
 static __always_inline void request_finish(struct scratch *s, struct io_kiocb *request, struct operation *operation, struct call *call,
