@@ -2,7 +2,9 @@
 // caller's names, the file behind a descriptor that is about to be closed); at the exit they complete one kernel record (layout/kernel-record.ts) and
 // hand it to the ring, for success and for failure. Which call means what is in a table that user space fills (layout/kernel-call.ts).
 //
-// Not seen: calls of 32-bit programs (other numbers, other structures); tasks whose names are in another mount namespace keep the paths of that one.
+// Not seen: calls of 32-bit programs (other numbers, other structures); descriptors that execve closes; and of tasks in another mount namespace, calls with
+// absolute names (open excepted: it has a file in the end). What such tasks do below a watched root through descriptors and relative names is seen, with
+// the path that the root has for the engine.
 #include "emit.h"
 #include "name.h"
 
@@ -665,6 +667,14 @@ int resolve(struct resolve_arguments *arguments) {
   if (!machine) return 1;
   machine->root_dentry = (u64)BPF_CORE_READ(task, fs, root.dentry);
   machine->root_mount = (u64)BPF_CORE_READ(task, fs, root.mnt);
+  struct vfsmount *vfsmount = BPF_CORE_READ(task, fs, root.mnt);
+  struct mount *mount = (struct mount *)((u64)vfsmount - bpf_core_field_offset(struct mount, mnt));
+  for (u32 i = 0; i < PATH_DEPTH_MAX; i++) {
+    struct mount *parent = BPF_CORE_READ(mount, mnt_parent);
+    if (parent == mount || !parent) break;
+    mount = parent;
+  }
+  machine->top_mount = (u64)mount;
   struct pid *pid = BPF_CORE_READ(task, thread_pid);
   u64 level = BPF_CORE_READ(pid, level);
   struct upid *upid = (struct upid *)upid_address((u64)pid, level);

@@ -146,6 +146,8 @@ GLOBAL int name_place(u32 second) {
     if (s->walk_inside && !dots) place = PLACE_INSIDE;
     path_build(length + 1);
     flags |= s->walk_flags & KERNEL_FLAG_PATH_TRUNCATED;
+    // Names of another mount namespace: user space could only look for them in its own.
+    if (s->walk_foreign && !s->walk_inside && !everything) place = PLACE_OUTSIDE;
     text_append_walk(s);
     if (!absolute && length < PATH_LENGTH_MAX) text_append(s, "/", 1);
   } else {

@@ -2,7 +2,7 @@
 #ifndef CAUSEWAY_PATH_H
 #define CAUSEWAY_PATH_H
 
-#include "state.h"
+#include "task.h"
 
 #define S_IFMT 0170000
 #define S_IFLNK 0120000
@@ -31,10 +31,14 @@ static __always_inline bool root_matches(const struct root *root, u64 number, u6
 // Apart from the first root, so that the common case is short and the verifier checks this loop once.
 GLOBAL int is_other_root(u64 number, u64 device) {
   struct settings *settings = settings_get();
-  if (!settings) return 0;
+  struct scratch *s = scratch_get();
+  if (!settings || !s) return 0;
   for (u32 i = 1; i < ROOTS_MAX; i++) {
     if (i >= settings->root_count) break;
-    if (root_matches(&settings->roots[i], number, device)) return 1;
+    if (root_matches(&settings->roots[i], number, device)) {
+      s->root_index = i;
+      return 1;
+    }
   }
   return 0;
 }
@@ -82,11 +86,16 @@ GLOBAL int path_is_inside(void) {
   struct settings *settings = settings_get();
   if (!s || !settings) return 0;
   if (settings->root_count == 0) return 1;
+  s->root_index = 0;
+  s->root_dentry = 0;
   walk_begin(s);
   for (u32 i = 0; i < PATH_DEPTH_MAX; i++) {
     struct dentry *dentry = AT(dentry, s->at.dentry);
     struct inode *inode = GET(dentry, d_inode);
-    if (inode_is_root(settings, inode)) return 1;
+    if (inode_is_root(settings, inode)) {
+      s->root_dentry = s->at.dentry;
+      return 1;
+    }
     if (s->at.dentry == s->mount_root) {
       if (!walk_cross(s)) return 0;
     } else {
@@ -98,11 +107,32 @@ GLOBAL int path_is_inside(void) {
   return 0;
 }
 
-// Writes the path of scratch.from into scratch.walk_text[position .. WALK_END), keeping `reserve` bytes of PATH_LENGTH_MAX free for what the caller adds.
-// Sets scratch.position and scratch.walk_flags.
-GLOBAL int path_build(u32 reserve) {
+// A path from another mount namespace means nothing to the engine's user, but what is below a watched root does: the root's own path goes in front of it.
+GLOBAL int path_translate(u32 root_position, u32 limit) {
   struct scratch *s = scratch_get();
   if (!s) return 0;
+  u32 index = s->root_index;
+  struct root_path *root = bpf_map_lookup_elem(&root_paths, &index);
+  if (!root || root_position > WALK_END) return 0;
+  u32 length = root->length;
+  if (root_position < limit + length) {
+    s->position = root_position;
+    s->walk_flags |= KERNEL_FLAG_PATH_TRUNCATED;
+    return 0;
+  }
+  u32 position = root_position - length;
+  bpf_probe_read_kernel(&s->walk_text[MASKED(position, WALK_END - 1)], MASKED(length, PATH_LENGTH_MAX), root->text);
+  s->position = position;
+  s->walk_flags &= ~KERNEL_FLAG_PATH_TRUNCATED;
+  return 0;
+}
+
+// Writes the path of scratch.from into scratch.walk_text[position .. WALK_END), keeping `reserve` bytes of PATH_LENGTH_MAX free for what the caller adds.
+// Sets scratch.position, scratch.walk_flags and scratch.walk_foreign. path_is_inside comes first: it finds the root on the way.
+GLOBAL int path_build(u32 reserve) {
+  struct scratch *s = scratch_get();
+  struct machine *machine = machine_get();
+  if (!s || !machine) return 0;
   struct dentry *leaf = AT(dentry, s->from.dentry);
   u32 limit = WALK_END - PATH_LENGTH_MAX + reserve;
   u32 flags = KERNEL_FLAG_PATH_TRUNCATED;
@@ -111,11 +141,15 @@ GLOBAL int path_build(u32 reserve) {
   if (!hashed && (u64)GET(leaf, d_parent) != s->from.dentry) flags |= KERNEL_FLAG_PATH_DELETED;
   walk_begin(s);
   s->position = WALK_END;
+  s->walk_foreign = 0;
+  u32 root_position = WALK_END + 1;
   for (u32 i = 0; i < PATH_DEPTH_MAX; i++) {
+    if (s->at.dentry == s->root_dentry) root_position = s->position;
     if (s->at.dentry == s->mount_root) {
       if (walk_cross(s)) continue;
       // The top: the path is whole.
       flags &= ~KERNEL_FLAG_PATH_TRUNCATED;
+      s->walk_foreign = s->at.mount != machine->top_mount;
       break;
     }
     struct dentry *dentry = AT(dentry, s->at.dentry);
@@ -137,11 +171,12 @@ GLOBAL int path_build(u32 reserve) {
     }
     s->position = position;
   }
+  s->walk_flags = flags;
+  if (s->walk_foreign) path_translate(root_position, limit);
   if (s->position >= WALK_END && reserve == 0) {
     s->position = WALK_END - 1;
     s->walk_text[WALK_END - 1] = '/';
   }
-  s->walk_flags = flags;
   return 0;
 }
 

@@ -227,6 +227,12 @@ struct scratch {
   u32 position;
   u32 walk_flags;
   u32 walk_inside;
+  /** The path is from another mount namespace. */
+  u32 walk_foreign;
+  /** Which root the last path_is_inside found, and its dentry there. */
+  u32 root_index;
+  u32 reserved;
+  u64 root_dentry;
   /** Where a walk begins. */
   struct place from;
   /** Where it is: the mount is a struct mount * here. */

@@ -9,6 +9,8 @@ struct machine {
   /** Its root directory: a task with another one (chroot, container) means something else by "/". */
   u64 root_dentry;
   u64 root_mount;
+  /** struct mount * at the top of its tree of mounts: a path that ends at another one is from another mount namespace. */
+  u64 top_mount;
   /** struct pid_namespace *, and its depth: 0 = the first one, whose numbers the helpers give. */
   u64 pid_namespace;
   u64 pid_level;

@@ -18,7 +18,17 @@ import { PATH_LENGTH_MAX } from '../../../layout/limits.ts';
 import type { KernelRecord } from '../../../src/event/kernel-record.ts';
 import { requires } from '../../support/capabilities.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
-import { AT_FDCWD, type Call, compileCalls, describeRecord, perform, statOf, type Watch, watch } from './harness.ts';
+import {
+  AT_FDCWD,
+  type Call,
+  callNumber,
+  compileCalls,
+  describeRecord,
+  perform,
+  statOf,
+  type Watch,
+  watch,
+} from './harness.ts';
 
 const O_RDONLY = 'i0';
 const O_DIRECTORY = 'i0200000';
@@ -299,6 +309,47 @@ describe('records', requires('bpf', 'cc'), () => {
       'dir_create mkdir jail/in/d',
       'file_create openat jail/in/f',
       'file_open openat jail/none error=2',
+    ]);
+  });
+});
+
+describe('another mount namespace', requires('bpf', 'cc', 'mount'), () => {
+  it('is seen by the paths that the watched root has here', () => {
+    const directory = temporaryDirectory();
+    const root = path.join(directory, 'root');
+    fs.mkdirSync(path.join(root, 'deep'), { recursive: true });
+    fs.mkdirSync(path.join(directory, 'point'));
+    const helper = compileCalls();
+    const watched = watch({ pids: [process.pid], followFork: true, paths: [root] });
+    // The root is somewhere else in there, and its old place is hidden by another file system.
+    const script = [
+      `mount --bind ${root} ${directory}/point`,
+      `mount -t tmpfs none ${root}`,
+      `cd ${directory}/point/deep`,
+      `exec ${helper}`,
+    ].join(' && ');
+    const calls = [
+      ['openat', AT_FDCWD, 'sa', O_RDWR_CREAT, 'i0600'],
+      ['write', 'v0', 's12345', 'i5'],
+      ['mkdir', 'sb', 'i0755'],
+      ['openat', AT_FDCWD, `s${directory}/point/c`, O_RDWR_CREAT, 'i0600'],
+      ['mkdir', `s${root}/hidden`, 'i0755'],
+      ['rmdir', `s${directory}/point/deep/b`],
+    ] as Call[];
+    const input = calls.map(([name, ...words]) => [callNumber(name), ...words].join('\t')).join('\n');
+    const child = spawnSync('unshare', ['--mount', 'sh', '-c', script], { input: `${input}\n`, encoding: 'utf8' });
+    expect(child.stderr).toBe('');
+    const lines = watched
+      .drain()
+      .filter(
+        (record) => record.variant !== KERNEL_VARIANT_EXIT && Buffer.from(record.comm).toString().startsWith('calls'),
+      )
+      .map((record) => describeRecord(record, directory));
+    expect(lines).toEqual([
+      'file_create openat root/deep/a',
+      'file_write write root/deep/a amount=5',
+      'dir_create mkdir root/deep/b',
+      'file_create openat root/c',
     ]);
   });
 });
