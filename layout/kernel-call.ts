@@ -1,10 +1,10 @@
 // The call table: what user space tells the BPF programs about each system call number of this architecture. One row of an array map per number, so that
 // the programs know no numbers (src/source/ebpf/call-table.ts fills it).
 //
-//    0    1         2       3          4        8     9      10     11      12         13       14        15
-//   +----+---------+-------+----------+--------+-----+------+------+-------+----------+---------+---------+----------+
-//   | op | variant | shape | argShift | opMask | dir | path | dir2 | path2 | argument | atFlags | options | reserved |
-//   +----+---------+-------+----------+--------+-----+------+------+-------+----------+---------+---------+----------+
+//    0    1         2       3      4        8     9      10     11      12         13       14        15
+//   +----+---------+-------+------+--------+-----+------+------+-------+----------+---------+---------+----------+
+//   | op | variant | shape | pair | opMask | dir | path | dir2 | path2 | argument | atFlags | options | reserved |
+//   +----+---------+-------+------+--------+-----+------+------+-------+----------+---------+---------+----------+
 //
 // dir .. atFlags are indexes of the call's arguments (0..5), or CALL_ARGUMENT_NONE.
 

@@ -20,7 +20,8 @@ export const KERNEL_SETTINGS_ROOT_LENGTH = 16;
 export const KERNEL_SETTINGS_PIDS_OFFSET = 512;
 export const KERNEL_SETTINGS_LENGTH = 4096;
 
-// Counters: u64 each, added to by the programs.
+// Counters: u64 each, added to by the programs; PRODUCED and FILTERED are kept per CPU in the kernel, and user space stores their sums here whenever it
+// is asked for the counters.
 /** Records handed to the ring, dropped ones included. produced = in the ring or consumed + dropped. */
 export const KERNEL_COUNTER_PRODUCED_OFFSET = 0;
 export const KERNEL_COUNTER_DROPPED_RING_FULL_OFFSET = 8;
