@@ -72,7 +72,7 @@ function addWatch(program: Command): void {
     .option('--record <file>', 'also write what the kernel said to a file, for --replay')
     .option('--replay <file>', 'take the events from a recording instead of the kernel')
     .addOption(new Option('--speed <speed>', 'of --replay').choices(['maximum', 'recorded']).default('maximum'))
-    .option('--ring <size>', 'bytes of the buffer that the kernel writes to, as 64k or 16M (default: 16M)')
+    .option('--ring <size>', 'bytes of the buffer that the kernel writes to, as 64k or 16M')
     .option('-u, --user <name>', 'drop to this user once everything that needs privileges is set up')
     .addOption(secondsOption('end after this time (default: with Ctrl-C)'))
     .option('--self', 'also show what causeway itself does')
