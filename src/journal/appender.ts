@@ -4,7 +4,8 @@
 //   process   it survives the end of this process, kill -9 included: it was written to the mapped file, whose pages belong to the kernel. Not a power failure.
 //             Where the file cannot be mapped: after the sync worker's next write(2)
 //   group     it survives a power failure: after the next finished fdatasync, which covers all that asked for one since the last began. Nothing is waited
-//             for: an idle journal flushes at once, and groups grow by themselves while a flush is running
+//             for: an idle journal flushes at once, and groups grow by themselves while a flush is running. What a thread appends in one turn of its event
+//             loop asks for a flush together, when the turn is over
 //   sync      as group; and append() itself returns only then. It blocks its thread
 //
 // append() returns the sequence. Whether an event whose whenDurable() rejects is kept is not known (FAULTS.md R5): after a failed flush nobody can say.
@@ -46,6 +47,8 @@ const ROTATION_TIMEOUT_MS = 10_000;
 const WAIT_MS_MAX = 500;
 /** Nobody is told when a segment becomes active: those that wait for one look. */
 const ROTATION_POLL_MS = 1;
+/** A thread that does not come back to its event loop asks for a flush after that many. */
+const GROUP_MAX = 1024;
 const CLOCK_REFRESH_NS = 1_000_000_000n;
 
 interface Pending {
@@ -67,6 +70,8 @@ export class Appender {
   #clockReadNs = 0n;
   #pending: Pending[] = [];
   #isWatching = false;
+  #wantedSequence = 0n;
+  #wantedCount = 0;
 
   constructor(options: AppenderOptions) {
     this.#arena = options.arena;
@@ -79,7 +84,7 @@ export class Appender {
   }
 
   /**
-   * The event's sequence. 'group' starts a flush that whenDurable() waits for; 'sync' waits here.
+   * The event's sequence. 'group' starts a flush, at the end of this turn, that whenDurable() waits for; 'sync' waits here.
    * @throws CausewayError EVENT_INVALID, RECORD_TOO_LONG, JOURNAL_FULL, JOURNAL_POISONED, JOURNAL_CLOSED: then nothing was appended; with 'sync' also
    * after the append, as whenDurable() rejects.
    */
@@ -88,8 +93,11 @@ export class Appender {
     let answer = this.#wasm.journalReserve(measured.length);
     if (answer === STATUS_ROTATING) answer = this.#reserveLater(measured.length);
     const sequence = this.#write(measured, answer);
-    if (durability === 'group' || durability === 'sync') this.wantDurable(sequence);
-    if (durability === 'sync') this.#waitSync(sequence);
+    if (durability === 'group') this.#wantDurableSoon(sequence);
+    if (durability === 'sync') {
+      this.wantDurable(sequence);
+      this.#waitSync(sequence);
+    }
     return sequence;
   }
 
@@ -124,6 +132,24 @@ export class Appender {
     return sequence;
   }
 
+  /**
+   * One request for all that this thread appends in one turn of its event loop: a flush that the first of 64 writers started would go off with that one,
+   * and the other 63 would pay for a second. setImmediate, not queueMicrotask: it also comes behind the callbacks of other sockets that are ready now, and
+   * behind continuations that are deeper than the first. In an idle thread it comes at once.
+   */
+  #wantDurableSoon(sequence: bigint): void {
+    this.#wantedSequence = sequence;
+    this.#wantedCount += 1;
+    if (this.#wantedCount === GROUP_MAX) this.#request();
+    else if (this.#wantedCount === 1) setImmediate(this.#request);
+  }
+
+  readonly #request = (): void => {
+    if (this.#wantedCount === 0) return;
+    this.#wantedCount = 0;
+    this.wantDurable(this.#wantedSequence);
+  };
+
   /** Starts a flush up to this sequence, and returns. */
   wantDurable(sequence: bigint): void {
     this.#control.raiseLong(L.LOG_SYNC_WANTED_SEQUENCE_OFFSET, sequence);
@@ -137,7 +163,7 @@ export class Appender {
   async whenDurable(sequence: bigint, durability: Durability): Promise<void> {
     const offset = this.#positionOffset(durability);
     if (offset === undefined || this.#control.loadLong(offset) >= sequence) return;
-    if (offset === L.LOG_DURABLE_SEQUENCE_OFFSET) this.wantDurable(sequence);
+    if (offset === L.LOG_DURABLE_SEQUENCE_OFFSET) this.#wantDurableSoon(sequence);
     await new Promise<void>((resolve, reject) => {
       this.#pending.push({ sequence, offset, resolve, reject });
       if (!this.#isWatching) void this.#watch();

@@ -59,6 +59,8 @@ describe('a flush that fails', () => {
       message: expect.stringContaining('EIO'),
     });
     const before = files.fdatasyncs;
+    // The flush is asked for when this turn of the event loop is over.
+    await new Promise((resolve) => setImmediate(resolve));
     bench.sync.doWork();
     await refused;
     files.fdatasyncError = 0;
