@@ -12,3 +12,4 @@ export * from "./ring.ts";
 export * from "./segment.ts";
 export * from "./status.ts";
 export * from "./trace-file.ts";
+export * from "./trace-replay.ts";

@@ -49,4 +49,8 @@ export interface Wasm {
   ingestReconcile(snapshot: number, nowNs: bigint): number;
   ingestLoss(cause: number, cpu: number, from: bigint, to: bigint, count: bigint, nowNs: bigint): number;
   recordCheck(record: number, length: number): number;
+
+  // assembly/trace.ts
+  /** Records submitted; the rest is in the scratch (layout/trace-replay.ts). */
+  traceFrames(scratch: number, producer: number, recordsMax: number): number;
 }

@@ -13,6 +13,7 @@ import { KERNEL_COUNTERS_LENGTH, KERNEL_LANES_LENGTH, KERNEL_SETTINGS_LENGTH } f
 import { KERNEL_RECORD_LENGTH_MAX } from '../../layout/kernel-record.ts';
 import { LOG_WINDOWS } from '../../layout/log.ts';
 import { RING_DATA_OFFSET } from '../../layout/ring.ts';
+import { TRACE_SCRATCH_LENGTH, TRACE_SCRATCH_NUMBER } from '../../layout/trace-replay.ts';
 import type { RegionRequest } from '../arena/arena.ts';
 import { SCRATCH_INGEST, SCRATCH_LANES, SCRATCH_RECORDER } from '../worker/control.ts';
 
@@ -27,6 +28,7 @@ export function engineRegions(options: { ringCapacity: number; segmentLength: nu
     { kind: ARENA_REGION_SCRATCH, number: SCRATCH_INGEST, length: INGEST_SCRATCH_LENGTH },
     { kind: ARENA_REGION_SCRATCH, number: SCRATCH_LANES, length: KERNEL_LANES_LENGTH },
     { kind: ARENA_REGION_SCRATCH, number: SCRATCH_RECORDER, length: ENTRY_LENGTH_MAX + KERNEL_RECORD_LENGTH_MAX },
+    { kind: ARENA_REGION_SCRATCH, number: TRACE_SCRATCH_NUMBER, length: TRACE_SCRATCH_LENGTH },
     {
       kind: ARENA_REGION_KERNEL_CONTROL,
       length: KERNEL_SETTINGS_LENGTH + KERNEL_COUNTERS_LENGTH + KERNEL_LANES_LENGTH,

@@ -1,13 +1,8 @@
-// Writes kernel records into the ring for the sources that the kernel does not write for (inotify, trace). What does not fit waits here, in order:
-// a scan may find more at once than the ring holds, and the kernel's queue cannot be given back.
+// The ring of the sources that the kernel does not write for (inotify, trace), and inotify's writer: what does not fit waits here, in order, for a scan
+// may find more at once than the ring holds, and the kernel's queue cannot be given back.
 
 import { ARENA_REGION_RING } from '../../layout/arena.ts';
-import {
-  RING_CONSUMER_POSITION_OFFSET,
-  RING_DATA_OFFSET,
-  RING_LOCAL_PRODUCER_STATE_OFFSET,
-  RING_RECORD_HEADER_LENGTH,
-} from '../../layout/ring.ts';
+import { RING_DATA_OFFSET, RING_LOCAL_PRODUCER_STATE_OFFSET, RING_RECORD_HEADER_LENGTH } from '../../layout/ring.ts';
 import { STATUS_FULL } from '../../layout/status.ts';
 import type { Arena } from '../arena/arena.ts';
 import { createRing, type RingPlace, SpscProducer } from '../arena/ring.ts';
@@ -25,15 +20,19 @@ export function prepareRing(arena: Arena, capacity: number): RingPlace {
   }
   const ring = { address: region.address, capacity };
   const wasm = instantiate(arena);
-  // For offerChecked; writing the tables again where they are already changes nothing.
+  // For a trace's frames; writing the tables again where they are already changes nothing.
   wasm.crc32cInit();
   createRing(wasm, ring);
   return ring;
 }
 
+/** The producer of a ring that never leaves its process; its state lies at RING_LOCAL_PRODUCER_STATE_OFFSET of the ring. */
+export function localProducer(arena: Arena, wasm: Wasm, ring: RingPlace): SpscProducer {
+  return new SpscProducer({ arena, wasm, ring, state: ring.address + RING_LOCAL_PRODUCER_STATE_OFFSET, owner: OWNER });
+}
+
 export class RingWriter {
   readonly #arena: Arena;
-  readonly #wasm: Wasm;
   readonly #ring: RingPlace;
   readonly #producer: SpscProducer;
   /** Encoded records that found the ring full; #waiting[#waitingFirst] is the next. */
@@ -43,12 +42,9 @@ export class RingWriter {
   #written = 0;
 
   constructor(arena: Arena, ring: RingPlace) {
-    const state = ring.address + RING_LOCAL_PRODUCER_STATE_OFFSET;
-    const wasm = instantiate(arena);
-    this.#wasm = wasm;
     this.#arena = arena;
     this.#ring = ring;
-    this.#producer = new SpscProducer({ arena, wasm, ring, state, owner: OWNER });
+    this.#producer = localProducer(arena, instantiate(arena), ring);
   }
 
   /** Longest record that this ring can hold. */
@@ -80,20 +76,6 @@ export class RingWriter {
     return true;
   }
 
-  /**
-   * The same for a record that is encoded already and has a checksum, taken where the record lies in the ring: what is handed over is what was
-   * checked. Nothing is kept when the ring is full or the checksum is wrong.
-   */
-  offerChecked(bytes: Uint8Array, checksum: { previous: number; expected: number }): 'written' | 'full' | 'corrupt' {
-    const { length } = bytes;
-    const address = this.waitingCount > 0 ? STATUS_FULL : this.#producer.reserve(length);
-    if (address === STATUS_FULL) return 'full';
-    this.#arena.bytes.set(bytes, address);
-    if (this.#wasm.crc32cUpdate(checksum.previous, address, length) >>> 0 !== checksum.expected) return 'corrupt';
-    this.#submit(length);
-    return 'written';
-  }
-
   /** Writes what waits, as far as there is room: true when nothing waits any more. */
   flush(): boolean {
     while (this.waitingCount > 0) {
@@ -113,12 +95,6 @@ export class RingWriter {
     if (count > 0) this.#producer.publish();
     this.#written = 0;
     return count;
-  }
-
-  /** The consumer has given the room of everything back that was ever written. */
-  get isDrained(): boolean {
-    const consumer = Atomics.load(this.#arena.u64, (this.#ring.address + RING_CONSUMER_POSITION_OFFSET) / 8);
-    return this.waitingCount === 0 && consumer === this.#producer.position;
   }
 
   /** Where the ring's position will be when all that waits has been written. */

@@ -70,7 +70,8 @@ export interface RecorderControl {
   stop(): Promise<void>;
 }
 
-// Scratch regions of the arena, by number: the ingest worker's own, its copy of the kernel's lane table, the recorder's.
+// Scratch regions of the arena, by number: the ingest worker's own, its copy of the kernel's lane table, the recorder's. The trace
+// reader's is TRACE_SCRATCH_NUMBER (layout/trace-replay.ts).
 export const SCRATCH_INGEST = 0;
 export const SCRATCH_LANES = 1;
 export const SCRATCH_RECORDER = 2;

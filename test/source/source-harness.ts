@@ -2,6 +2,7 @@
 
 import { ARENA_REGION_RING, ARENA_REGION_SCRATCH } from '../../layout/arena.ts';
 import * as layout from '../../layout/kernel-record.ts';
+import { TRACE_SCRATCH_LENGTH, TRACE_SCRATCH_NUMBER } from '../../layout/trace-replay.ts';
 import { Arena } from '../../src/arena/arena.ts';
 import { ringRegionLength, SpscConsumer } from '../../src/arena/ring.ts';
 import { instantiate } from '../../src/arena/wasm.ts';
@@ -49,12 +50,13 @@ export function sourceOptions(options: Partial<SourceOptions>): SourceOptions {
   return { ...base, ...options };
 }
 
-/** Arena with one ring region of this capacity, and scratch for a consumer. */
+/** Arena with one ring region of this capacity, and scratch for a consumer and a trace's reader. */
 export function arenaForSource(ringCapacity: number): Arena {
   return Arena.create({
     regions: [
       { kind: ARENA_REGION_RING, length: ringRegionLength(ringCapacity) },
       { kind: ARENA_REGION_SCRATCH, length: 4096 },
+      { kind: ARENA_REGION_SCRATCH, number: TRACE_SCRATCH_NUMBER, length: TRACE_SCRATCH_LENGTH },
     ],
   });
 }

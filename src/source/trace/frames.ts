@@ -86,7 +86,7 @@ export function encodeFrameHeader(
 }
 
 /** Checksums of the kind alone, by kind: the data's goes on from there. */
-export const KIND_CRC32C: readonly number[] = [0, TRACE_FRAME_RECORD, TRACE_FRAME_LOSS, TRACE_FRAME_END].map((kind) =>
+const KIND_CRC32C: readonly number[] = [0, TRACE_FRAME_RECORD, TRACE_FRAME_LOSS, TRACE_FRAME_END].map((kind) =>
   crc32c(Uint8Array.of(kind, 0, 0, 0), 0, 4),
 );
 

@@ -2,17 +2,19 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { TRACE_PIDS_MAX } from '../../../layout/trace-replay.ts';
 import type { Arena } from '../../arena/arena.ts';
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../arena/native.ts';
+import { CausewayError } from '../../base/errors.ts';
 import { prepareRing } from '../ring-writer.ts';
 import type { SourceHost, SourceOptions } from '../source.ts';
-import { FrameStream } from './frame-stream.ts';
+import { readTraceHeader } from './chunk.ts';
 import { TraceProgress } from './progress.ts';
 import type { TraceDetails } from './reader.ts';
 
 /**
  * options.paths is not looked at: the trace has what was recorded.
- * @throws CausewayError PATH_MISSING, PATH_DENIED, SYSTEM_CALL_FAILED, TRACE_CORRUPT.
+ * @throws CausewayError PATH_MISSING, PATH_DENIED, SYSTEM_CALL_FAILED, TRACE_CORRUPT; CONFIG_INVALID for more than TRACE_PIDS_MAX processes.
  */
 export function attachTrace(
   arena: Arena,
@@ -20,6 +22,9 @@ export function attachTrace(
   choice: { trace: string; speed: 'recorded' | 'maximum' },
 ): SourceHost {
   const file = path.resolve(choice.trace);
+  if (options.pids.length > TRACE_PIDS_MAX) {
+    throw new CausewayError('CONFIG_INVALID', `too many pids: pids=${options.pids.length}, pidsMax=${TRACE_PIDS_MAX}`);
+  }
   const { clockOffsetNs } = readTraceHeader(file);
   const ring = prepareRing(arena, options.ringCapacity);
   const progress = new TraceProgress();
@@ -52,10 +57,4 @@ export function attachTrace(
       wakeFd = -1;
     },
   };
-}
-
-function readTraceHeader(file: string): { clockOffsetNs: bigint } {
-  const frames = new FrameStream(file);
-  frames.close();
-  return frames.header;
 }

@@ -1,26 +1,29 @@
-// Replays a trace: its records go into the ring, at once or paced by their own times; its losses are told where they were met.
+// Replays a trace: its records go into the ring, at once or paced by their own times; its losses are told where they were met. Wasm goes over the frames
+// (assembly/trace.ts); here is what happens at those that are no plain record.
 
+import { ARENA_REGION_SCRATCH } from '../../../layout/arena.ts';
 import { GAP_CAUSE_RING_FULL, GAP_CAUSE_SOURCE } from '../../../layout/entry.ts';
+import { KERNEL_RECORD_TIME_NS_OFFSET } from '../../../layout/kernel-record.ts';
+import { RING_CONSUMER_POSITION_OFFSET, RING_LOCAL_PRODUCER_STATE_OFFSET } from '../../../layout/ring.ts';
 import {
-  KERNEL_RECORD_HEADER_LENGTH,
-  KERNEL_RECORD_LANE_SEQUENCE_OFFSET,
-  KERNEL_RECORD_OP_OFFSET,
-  KERNEL_RECORD_PID_OFFSET,
-  KERNEL_RECORD_TIME_NS_OFFSET,
-} from '../../../layout/kernel-record.ts';
-import { TRACE_FRAME_END, TRACE_FRAME_LOSS, TRACE_FRAME_RECORD } from '../../../layout/trace-file.ts';
+  TRACE_FRAME_CRC32C_OFFSET,
+  TRACE_FRAME_HEADER_LENGTH,
+  TRACE_FRAME_KIND_OFFSET,
+  TRACE_FRAME_LENGTH_OFFSET,
+} from '../../../layout/trace-file.ts';
+import * as T from '../../../layout/trace-replay.ts';
 import type { Arena } from '../../arena/arena.ts';
-import { crc32c } from '../../base/crc32c.ts';
+import type { SpscProducer } from '../../arena/ring.ts';
+import { instantiate, type Wasm } from '../../arena/wasm.ts';
 import { stderrLog } from '../log-line.ts';
 import { Poller } from '../poller.ts';
-import { RingWriter } from '../ring-writer.ts';
+import { localProducer } from '../ring-writer.ts';
 import type { SourceLoss, SourcePlan, SourceReader } from '../source.ts';
-import { FrameStream } from './frame-stream.ts';
-import { decodeEnd, decodeLoss, kindCrc32c, traceCorrupt } from './frames.ts';
-import { LaneFilter } from './lane-filter.ts';
+import { TraceChunk } from './chunk.ts';
+import { decodeEnd, decodeLoss, frameFault, traceCorrupt } from './frames.ts';
 import { TraceProgress } from './progress.ts';
 
-/** Written by one poll() at most, so that what was written is seen soon. */
+/** Gone over by one poll() at most, so that what was written is seen soon. */
 const RECORDS_PER_POLL = 4096;
 const SHORTEST_SLEEP_MS = 1;
 /** A sleep without a descriptor to wait on, where there is no koffi. */
@@ -34,6 +37,7 @@ export interface TraceDetails {
   /** -1: nobody can wake the reader. */
   wakeFd: number;
   ops: number[];
+  /** At most TRACE_PIDS_MAX. */
   pids: number[];
   progress: SharedArrayBuffer;
 }
@@ -52,36 +56,41 @@ export function openTraceReader(
 
 class TraceReader implements SourceReader {
   finished = false;
-  readonly #details: TraceDetails;
-  readonly #frames: FrameStream;
-  readonly #writer: RingWriter;
+  readonly #arena: Arena;
+  readonly #wasm: Wasm;
+  readonly #plan: SourcePlan;
+  readonly #scratch: number;
+  readonly #view: DataView;
+  readonly #chunk: TraceChunk;
+  readonly #producer: SpscProducer;
   readonly #progress: TraceProgress;
-  readonly #filter: LaneFilter;
   readonly #poller: Poller | undefined;
   readonly #log: (line: string) => void;
   /** Counted here: the END frame must agree, unless a predecessor has read the beginning. */
   readonly #isWhole: boolean;
-  #records = 0n;
   #lossFrames = 0n;
   #losses: SourceLoss[] = [];
-  /** File offset of the frame that was checked and changed by the filter. */
-  #checkedOffset = -1;
   /** process.hrtime when the record of #firstNs was due. */
   #startedNs = 0n;
   #firstNs: bigint | undefined;
   #closed = false;
 
   constructor(arena: Arena, plan: SourcePlan, log: (line: string) => void) {
-    this.#details = plan.details as unknown as TraceDetails;
+    const details = plan.details as unknown as TraceDetails;
+    this.#arena = arena;
+    this.#wasm = instantiate(arena);
+    this.#plan = plan;
     this.#log = log;
-    this.#progress = new TraceProgress(this.#details.progress);
-    const offset = this.#progress.offset;
+    this.#progress = new TraceProgress(details.progress);
+    const { offset } = this.#progress;
     this.#isWhole = offset === 0;
-    this.#frames = new FrameStream(this.#details.file, offset);
-    this.#writer = new RingWriter(arena, { address: plan.ringAddress, capacity: plan.ringCapacity });
-    this.#filter = new LaneFilter(this.#details.ops, this.#details.pids);
-    const { wakeFd } = this.#details;
-    this.#poller = arena.native === undefined || wakeFd < 0 ? undefined : new Poller(arena.native, [], wakeFd);
+    this.#scratch = arena.region(ARENA_REGION_SCRATCH, T.TRACE_SCRATCH_NUMBER).address;
+    this.#view = new DataView(arena.memory.buffer, this.#scratch, T.TRACE_SCRATCH_LENGTH);
+    this.#chunk = new TraceChunk(arena, this.#scratch, details.file, offset);
+    this.#producer = localProducer(arena, this.#wasm, { address: plan.ringAddress, capacity: plan.ringCapacity });
+    this.#configure(details);
+    this.#poller =
+      arena.native === undefined || details.wakeFd < 0 ? undefined : new Poller(arena.native, [], details.wakeFd);
   }
 
   poll(): number {
@@ -89,12 +98,17 @@ class TraceReader implements SourceReader {
     let written = 0;
     try {
       let isMore = true;
-      for (let count = 0; isMore && count < RECORDS_PER_POLL; count++) isMore = this.#step();
+      for (let left = RECORDS_PER_POLL; isMore && left > 0; ) {
+        if (this.#firstNs !== undefined) this.#setDue(this.#firstNs);
+        left -= this.#wasm.traceFrames(this.#scratch, this.#producerState, left);
+        written += this.#view.getUint32(T.TRACE_SCRATCH_SUBMITTED_OFFSET, true);
+        isMore = this.#handleStop();
+      }
     } finally {
       // Also before a corrupt frame is complained of: what was whole before it is delivered.
-      written = this.#writer.publish();
+      if (written > 0) this.#producer.publish();
       // Behind publish(): a reader that dies in between repeats these records, with the same lane sequences, and they are dropped as duplicates.
-      this.#progress.offset = this.#frames.offset;
+      this.#progress.offset = this.#chunk.offset;
     }
     return written;
   }
@@ -115,133 +129,167 @@ class TraceReader implements SourceReader {
   }
 
   mark(): bigint {
-    return this.#writer.positionAfterAll;
+    return this.#producer.position;
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#frames.close();
+    this.#chunk.close();
     this.#poller?.close();
-    this.#writer.release();
+    this.#producer.release();
   }
 
-  /** Handles one frame. False: not now, or never again. */
-  #step(): boolean {
-    const found = this.#frames.next();
-    if (found !== 'frame') return this.#cutOff(found);
-    if (this.#frames.kind === TRACE_FRAME_LOSS) return this.#lossFrame();
-    if (this.#frames.kind === TRACE_FRAME_END) return this.#endFrame();
-    return this.#recordFrame();
+  #configure({ speed, ops, pids }: TraceDetails): void {
+    const view = this.#view;
+    view.setUint32(T.TRACE_SCRATCH_PACE_OFFSET, speed === 'recorded' ? T.TRACE_PACE_FIRST : T.TRACE_PACE_NONE, true);
+    view.setUint32(
+      T.TRACE_SCRATCH_OPS_OFFSET,
+      ops.reduce((bits, op) => (bits | (1 << op)) >>> 0, 0),
+      true,
+    );
+    view.setUint32(T.TRACE_SCRATCH_PID_COUNT_OFFSET, pids.length, true);
+    pids.forEach((pid, index) => {
+      view.setUint32(T.TRACE_SCRATCH_PIDS_OFFSET + index * 4, pid, true);
+    });
   }
 
-  #recordFrame(): boolean {
-    const { bytes, dataStart, length } = this.#frames;
-    // What is no record (the recorder keeps malformed ones, too) has neither time nor lane.
-    const isRecord = length >= KERNEL_RECORD_HEADER_LENGTH;
-    if (isRecord && this.#details.speed === 'recorded' && !this.#isDue(this.#timeAt(dataStart))) return false;
-    if (length > this.#writer.lengthMax) {
-      this.#losses.push({ cause: GAP_CAUSE_RING_FULL, from: 0n, to: 0n, count: 1n });
-      this.#log(`trace ${this.#frames.file}: record at ${this.#frames.offset} does not fit the ring: length=${length}`);
-      return this.#next();
+  get #producerState(): number {
+    return this.#plan.ringAddress + RING_LOCAL_PRODUCER_STATE_OFFSET;
+  }
+
+  get #stop(): number {
+    return this.#view.getUint32(T.TRACE_SCRATCH_STOP_OFFSET, true);
+  }
+
+  get #records(): bigint {
+    return this.#view.getBigUint64(T.TRACE_SCRATCH_RECORDS_OFFSET, true);
+  }
+
+  /** Handles what wasm stopped at. False: not now, or never again. */
+  #handleStop(): boolean {
+    switch (this.#stop) {
+      case T.TRACE_STOP_CHUNK:
+        return this.#chunk.fill() || this.#cutOff();
+      case T.TRACE_STOP_TOO_LONG:
+        return this.#tooLong();
+      case T.TRACE_STOP_NOT_DUE:
+        return this.#beginPace();
+      case T.TRACE_STOP_GAP:
+        return this.#gap();
+      case T.TRACE_STOP_LOSS:
+        return this.#lossFrame();
+      case T.TRACE_STOP_END:
+        return this.#endFrame();
+      case T.TRACE_STOP_HEADER:
+      case T.TRACE_STOP_CHECKSUM:
+        throw this.#corrupt();
+      default:
+        return false;
     }
-    let expected = this.#frames.crc32c;
-    if (isRecord && !this.#filter.isEverything) {
-      // Once a frame: it is at hand again when the ring was full, and its lane sequence has been taken out by then.
-      if (this.#checkedOffset !== this.#frames.offset) this.#checkData();
-      this.#checkedOffset = this.#frames.offset;
-      if (!this.#filtered(dataStart)) return this.#next();
-      expected = this.#checksum();
-    }
-    const previous = kindCrc32c(TRACE_FRAME_RECORD);
-    const outcome = this.#writer.offerChecked(bytes.subarray(dataStart, dataStart + length), { previous, expected });
-    if (outcome === 'corrupt') this.#checkData();
-    return outcome === 'written' && this.#next();
   }
 
-  #next(): true {
-    this.#records += 1n;
-    this.#frames.advance();
+  #tooLong(): true {
+    const { file, offset } = this.#chunk;
+    this.#losses.push({ cause: GAP_CAUSE_RING_FULL, from: 0n, to: 0n, count: 1n });
+    this.#log(`trace ${file}: record at ${offset} does not fit the ring: length=${this.#frame.length}`);
+    this.#view.setBigUint64(T.TRACE_SCRATCH_RECORDS_OFFSET, this.#records + 1n, true);
+    this.#passFrame();
     return true;
   }
 
-  /** Whether the record is wanted. Then its lane sequence is taken out: with others left out, a jump in it means nothing; real gaps become losses. */
-  #filtered(dataStart: number): boolean {
-    const { bytes } = this.#frames;
-    const gap = this.#filter.follow(bytes, dataStart);
-    if (gap !== undefined) this.#losses.push(gap);
-    const op = bytes.readUInt16LE(dataStart + KERNEL_RECORD_OP_OFFSET);
-    if (!this.#filter.wants(op, bytes.readUInt32LE(dataStart + KERNEL_RECORD_PID_OFFSET))) return false;
-    bytes.writeBigUInt64LE(0n, dataStart + KERNEL_RECORD_LANE_SEQUENCE_OFFSET);
+  #gap(): true {
+    const from = this.#view.getBigUint64(T.TRACE_SCRATCH_GAP_FROM_OFFSET, true);
+    const to = this.#view.getBigUint64(T.TRACE_SCRATCH_GAP_TO_OFFSET, true);
+    this.#losses.push({ cause: GAP_CAUSE_SOURCE, from, to, count: to - from + 1n });
     return true;
   }
 
   /** Told when all records before it were drained, and before any behind it is written. */
-  #lossFrame(): boolean {
-    if (!this.#writer.isDrained) return false;
-    this.#checkData();
-    this.#losses.push(decodeLoss(this.#frames.bytes, this.#frames.dataStart));
+  #lossFrame(): false {
+    if (!this.#isDrained) return false;
+    this.#losses.push(decodeLoss(this.#arena.bytes, this.#frame.dataAddress));
     this.#lossFrames += 1n;
-    this.#frames.advance();
+    this.#passFrame();
     return false;
   }
 
-  #endFrame(): boolean {
-    this.#checkData();
-    const { file, offset } = this.#frames;
-    const { records, losses } = decodeEnd(this.#frames.bytes, this.#frames.dataStart);
+  #endFrame(): false {
+    const { file, offset } = this.#chunk;
+    const { records, losses } = decodeEnd(this.#arena.bytes, this.#frame.dataAddress);
     if (this.#isWhole && (records !== this.#records || losses !== this.#lossFrames)) {
       const found = `records=${this.#records}, losses=${this.#lossFrames}`;
       throw traceCorrupt(file, offset, `the end says records=${records}, losses=${losses}, but there are ${found}`);
     }
-    this.#frames.advance();
-    if (this.#frames.next() !== 'end') throw traceCorrupt(file, this.#frames.offset, 'something follows the end');
+    this.#passFrame();
+    if (this.#chunk.available > 0 || this.#chunk.fill()) {
+      throw traceCorrupt(file, this.#chunk.offset, 'something follows the end');
+    }
     this.finished = true;
     return false;
   }
 
   /** Without an END frame the recording was cut off: what is missing, nobody knows. */
-  #cutOff(found: 'end' | 'cut'): false {
-    const { file, offset } = this.#frames;
+  #cutOff(): false {
+    const { file, offset, available } = this.#chunk;
     this.#losses.push({ cause: GAP_CAUSE_SOURCE, from: 0n, to: 0n, count: 0n });
-    const where = found === 'cut' ? 'within a frame' : 'without an end';
+    const where = available > 0 ? 'within a frame' : 'without an end';
     this.#log(`trace ${file}: cut off ${where} at offset ${offset}, after ${this.#records} records`);
     this.finished = true;
     return false;
   }
 
-  #checkData(): void {
-    const { kind, file, offset } = this.#frames;
-    const found = this.#checksum();
-    if (found !== this.#frames.crc32c) {
-      throw traceCorrupt(file, offset, `kind=${kind}, crc32c=${found}, the frame says ${this.#frames.crc32c}`);
-    }
+  #corrupt(): Error {
+    const { file, offset } = this.#chunk;
+    const { kind, length, crc32c } = this.#frame;
+    const fault = frameFault(kind, length);
+    const found = this.#view.getUint32(T.TRACE_SCRATCH_CHECKSUM_OFFSET, true);
+    return traceCorrupt(file, offset, fault ?? `kind=${kind}, crc32c=${found}, the frame says ${crc32c}`);
   }
 
-  #checksum(): number {
-    const { bytes, dataStart, length, kind } = this.#frames;
-    return crc32c(bytes, dataStart, dataStart + length, kindCrc32c(kind));
+  /** The frame at hand; its header is there whole. */
+  get #frame(): { kind: number; length: number; crc32c: number; dataAddress: number } {
+    const at = T.TRACE_SCRATCH_CHUNK_OFFSET + this.#chunk.start;
+    return {
+      kind: this.#view.getUint32(at + TRACE_FRAME_KIND_OFFSET, true),
+      length: this.#view.getUint32(at + TRACE_FRAME_LENGTH_OFFSET, true),
+      crc32c: this.#view.getUint32(at + TRACE_FRAME_CRC32C_OFFSET, true),
+      dataAddress: this.#scratch + at + TRACE_FRAME_HEADER_LENGTH,
+    };
   }
 
-  #timeAt(dataStart: number): bigint {
-    return this.#frames.bytes.readBigUInt64LE(dataStart + KERNEL_RECORD_TIME_NS_OFFSET);
+  #passFrame(): void {
+    this.#chunk.pass(TRACE_FRAME_HEADER_LENGTH + this.#frame.length);
   }
 
-  #isDue(timeNs: bigint): boolean {
-    const now = process.hrtime.bigint();
-    if (this.#firstNs === undefined) {
-      this.#firstNs = timeNs;
-      this.#startedNs = now;
-    }
-    return timeNs - this.#firstNs <= now - this.#startedNs;
+  /** The consumer has given the room of everything back that was ever written. */
+  get #isDrained(): boolean {
+    const consumer = Atomics.load(this.#arena.u64, (this.#plan.ringAddress + RING_CONSUMER_POSITION_OFFSET) / 8);
+    return consumer === this.#producer.position;
+  }
+
+  /** The first record that has a time is due now, and the others as long after it as they were recorded. False: it is not the first. */
+  #beginPace(): boolean {
+    if (this.#firstNs !== undefined) return false;
+    this.#firstNs = this.#timeAtHand;
+    this.#startedNs = process.hrtime.bigint();
+    this.#view.setUint32(T.TRACE_SCRATCH_PACE_OFFSET, T.TRACE_PACE_DUE, true);
+    return true;
+  }
+
+  #setDue(firstNs: bigint): void {
+    const dueNs = firstNs + (process.hrtime.bigint() - this.#startedNs);
+    this.#view.setBigUint64(T.TRACE_SCRATCH_DUE_NS_OFFSET, dueNs, true);
+  }
+
+  get #timeAtHand(): bigint {
+    return this.#arena.view.getBigUint64(this.#frame.dataAddress + KERNEL_RECORD_TIME_NS_OFFSET, true);
   }
 
   /** Until the record at hand is due; 0 = now, or something else than a record is at hand. */
   #dueInMs(): number {
-    if (this.#firstNs === undefined || this.#details.speed === 'maximum' || this.#frames.next() !== 'frame') return 0;
-    const { dataStart, length, kind } = this.#frames;
-    if (kind === TRACE_FRAME_LOSS || kind === TRACE_FRAME_END || length < KERNEL_RECORD_HEADER_LENGTH) return 0;
-    const dueNs = this.#timeAt(dataStart) - this.#firstNs - (process.hrtime.bigint() - this.#startedNs);
+    if (this.#firstNs === undefined || this.#stop !== T.TRACE_STOP_NOT_DUE) return 0;
+    const dueNs = this.#timeAtHand - this.#firstNs - (process.hrtime.bigint() - this.#startedNs);
     return Math.max(0, Number(dueNs) / 1e6);
   }
 }
