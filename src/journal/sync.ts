@@ -36,7 +36,7 @@ const EEXIST = 'EEXIST';
 const EIO = 5;
 const SCAN_ENTRIES_MAX = 1 << 16;
 /** Bytes written and committed before memory is given back, and bytes left alone behind the position: readers are there. */
-const RELEASE_STRIDE = 4 << 20;
+const RELEASE_STRIDE = 2 << 20;
 const RELEASE_DISTANCE = 1 << 20;
 /** Pages that are made writable ahead of the position, once the log has moved by a stride: a slow one dirties no page before its time. */
 const POPULATE_AHEAD = 6 << 20;

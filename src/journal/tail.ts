@@ -26,7 +26,7 @@ export interface JournalTailOptions {
 
 const WAIT_MS_MAX = 1000;
 /** Bytes of a window after which a reader gives the memory behind it back: the pages of the file stay, only this process's view of them goes. */
-const RELEASE_STRIDE = 4 << 20;
+const RELEASE_STRIDE = 1 << 20;
 
 export class JournalTail {
   readonly #arena: Arena;
@@ -221,16 +221,21 @@ export class JournalTail {
       this.#next += BigInt(passed);
       this.#skip = BigInt(skip);
     }
-    this.#giveBack(address, offset);
-    if (offset > this.#lastOffset) this.#goTo(this.#segment + 1, SEGMENT_HEADER_LENGTH);
+    if (offset > this.#lastOffset) {
+      // All of it: nobody comes back here for the rest before the window is recycled.
+      this.#giveBack(address, this.#plan.segmentLength, 0);
+      this.#goTo(this.#segment + 1, SEGMENT_HEADER_LENGTH);
+    } else {
+      this.#giveBack(address, offset, RELEASE_STRIDE);
+    }
     return count;
   }
 
   /** What this reader has faulted in behind itself; others that are still there fault it in again. */
-  #giveBack(address: number, offset: number): void {
-    if (!this.#plan.mapped || offset - this.#releasedOffset < RELEASE_STRIDE) return;
+  #giveBack(address: number, offset: number, stride: number): void {
+    if (!this.#plan.mapped || offset - this.#releasedOffset < stride) return;
     const to = offset & ~(PAGE_LENGTH - 1);
-    this.#arena.release(address + this.#releasedOffset, to - this.#releasedOffset);
+    if (to > this.#releasedOffset) this.#arena.release(address + this.#releasedOffset, to - this.#releasedOffset);
     this.#releasedOffset = to;
   }
 
