@@ -23,8 +23,8 @@ import { TraceChunk } from './chunk.ts';
 import { decodeEnd, decodeLoss, frameFault, traceCorrupt } from './frames.ts';
 import { TraceProgress } from './progress.ts';
 
-/** Gone over by one poll() at most, so that what was written is seen soon. */
-const RECORDS_PER_POLL = 4096;
+/** Gone over by one poll() at most: as many as ingestion then takes at once, while they are in the core's own cache. */
+const RECORDS_PER_POLL = 512;
 const SHORTEST_SLEEP_MS = 1;
 /** A sleep without a descriptor to wait on, where there is no koffi. */
 const sleepWord = new Int32Array(new SharedArrayBuffer(4));
