@@ -1,7 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { requires } from '../support/capabilities.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 function runSetup(): { status: number | null; stderr: string; elapsedMs: number } {
@@ -23,6 +25,44 @@ describe('the set-up', () => {
     expect(Math.min(...runs.map(({ elapsedMs }) => elapsedMs))).toBeLessThan(1000);
   });
 });
+
+describe('npm start', requires('npm'), () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'watches what it is told, and ends cleanly and wholly with %s',
+    async (signal) => {
+      const directory = temporaryDirectory('start');
+      const npm = spawn('npm', ['start', '--', '--json', '--source', 'inotify', directory], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      let output = '';
+      npm.stdout.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+      // Again and again: the first may come before the watch stands.
+      for (let turn = 0; !output.includes('touched') && turn < 300; turn++) {
+        fs.writeFileSync(path.join(directory, `touched-${turn}`), '');
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      npm.kill(signal);
+      const [exitCode] = await once(npm, 'close');
+      // npm passes SIGINT on and then ends by it.
+      expect([0, null]).toContain(exitCode);
+      expect(output).toContain('"type":"summary"');
+      expect(processesWith(directory)).toEqual([]);
+    },
+  );
+});
+
+function processesWith(argument: string): string[] {
+  return fs.readdirSync('/proc').filter((name) => {
+    if (!/^[0-9]+$/.test(name)) return false;
+    try {
+      return fs.readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0').includes(argument);
+    } catch {
+      return false;
+    }
+  });
+}
 
 describe('the summary of .ci/run', () => {
   const exitCodes = { test: 0, generated: 0, lint: 0, typecheck: 0, bench: 0 };
