@@ -1,11 +1,11 @@
-// Which source to take, and its reader in the ingest worker. `auto` takes the first rung of the ladder that holds, and says which and why.
+// Which source to take; its reader is in open-reader.ts. `auto` takes the first rung of the ladder that holds, and says which and why.
 
 import type { Arena } from '../arena/arena.ts';
 import { CausewayError, messageOf } from '../base/errors.ts';
-import { attachEbpf, openEbpfReader, probeEbpf } from './ebpf/index.ts';
-import { attachInotify, openInotifyReader } from './inotify/index.ts';
-import type { SourceHost, SourceOptions, SourcePlan, SourceReader } from './source.ts';
-import { attachTrace, openTraceReader } from './trace/index.ts';
+import { attachEbpf, probeEbpf } from './ebpf/index.ts';
+import { attachInotify } from './inotify/index.ts';
+import type { SourceHost, SourceOptions } from './source.ts';
+import { attachTrace } from './trace/index.ts';
 
 export type SourceChoice = 'auto' | 'ebpf' | 'inotify' | { trace: string; speed: 'recorded' | 'maximum' };
 
@@ -50,16 +50,4 @@ function openBest(arena: Arena, options: SourceOptions): OpenedSource {
 
 function described(host: SourceHost): OpenedSource {
   return { host, description: host.description };
-}
-
-/** The reader of a plan, in whichever thread drains it. */
-export function openSourceReader(arena: Arena, plan: SourcePlan): SourceReader {
-  switch (plan.kind) {
-    case 'ebpf':
-      return openEbpfReader(arena, plan);
-    case 'inotify':
-      return openInotifyReader(arena, plan);
-    case 'trace':
-      return openTraceReader(arena, plan);
-  }
 }

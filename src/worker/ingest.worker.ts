@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Arena } from '../arena/arena.ts';
 import { clockOffsetNs } from '../arena/native.ts';
 import { instantiate } from '../arena/wasm.ts';
-import { openSourceReader } from '../source/open.ts';
+import { openSourceReader } from '../source/open-reader.ts';
 import { PathResolver } from '../source/path-resolver.ts';
 import type { IngestData } from './control.ts';
 import { exposeControl } from './endpoint.ts';
@@ -34,7 +34,7 @@ raisePriority();
 const data = workerData as IngestData;
 const arena = Arena.attach(data.memory);
 const wasm = instantiate(arena);
-const reader = openSourceReader(arena, data.source);
+const reader = await openSourceReader(arena, data.source);
 const latency = new LatencyRecorder(arena);
 const recordedOffset = data.source.details.clockOffsetNs;
 const agent = new IngestAgent({
