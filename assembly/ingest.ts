@@ -219,21 +219,22 @@ export function recordCheck(record: usize, length: u32): u32 {
   return 0;
 }
 
-/** Eight bytes a step: (x - 0x01..) & ~x & 0x80.. is not 0 exactly when a byte of x is 0 (Mycroft, 1987). */
+/** Eight bytes a step, the last of them ending where the run ends. */
 function hasNul(address: usize, length: u32): bool {
-  let at = address;
-  const end = address + length;
-  const endOfSteps = address + (length & ~7);
-  while (at < endOfSteps) {
-    const word = load<u64>(at);
-    if ((word - 0x0101010101010101) & ~word & 0x8080808080808080) return true;
-    at += 8;
+  if (length < 8) {
+    for (let at: u32 = 0; at < length; at++) if (!load<u8>(address + at)) return true;
+    return false;
   }
-  while (at < end) {
-    if (!load<u8>(at)) return true;
-    at += 1;
-  }
-  return false;
+  const last = address + length - 8;
+  for (let at = address; at < last; at += 8) if (hasNulByte(load<u64>(at))) return true;
+  return hasNulByte(load<u64>(last));
+}
+
+/** (x - 0x01..) & ~x & 0x80.. is not 0 exactly when a byte of x is 0 (Mycroft, 1987). */
+// @ts-ignore: decorator
+@inline
+function hasNulByte(word: u64): bool {
+  return ((word - 0x0101010101010101) & ~word & 0x8080808080808080) != 0;
 }
 
 function laneGap(lane: u32, from: u64, to: u64, timeNs: i64): i32 {

@@ -100,6 +100,7 @@ import {
   KERNEL_VARIANT_UNKNOWN,
 } from "../layout/kernel-record";
 import { COMM_LENGTH, PATH_LENGTH_MAX } from "../layout/limits";
+import { bytesCopy } from "./bytes";
 import { entryHeaderWrite } from "./entry";
 import { journalCommit, journalReserve } from "./log";
 
@@ -328,7 +329,7 @@ function putU32(at: usize, value: u32): usize {
 function putBytes(at: usize, from: usize, length: u32): usize {
   if (!length) return at;
   store<u32>(at, length);
-  memory.copy(at + 4, from, length);
+  bytesCopy(at + 4, from, length);
   return at + 4 + length;
 }
 
