@@ -6,6 +6,8 @@
 // Non-goals: deduplication by content, which is not built yet; the kernel's own part (kernel.capture).
 
 import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { withDirectory } from '../harness/directory.mjs';
 import { load } from '../harness/engine.mjs';
@@ -63,7 +65,9 @@ async function measureEntries(trace, records) {
  */
 async function measureEvents(trace, records) {
   const { Engine } = await load('src/index.js');
-  const engine = await Engine.open({ source: { trace, speed: 'maximum' } });
+  // In files: without them an engine gives up what nobody has asked for by the time that the subscriber's thread is there.
+  const journal = fs.mkdtempSync(path.join(path.dirname(trace), 'journal-'));
+  const engine = await Engine.open({ source: { trace, speed: 'maximum' }, journal });
   try {
     const shared = new SharedArrayBuffer(64);
     const words = new Float64Array(shared);
@@ -84,5 +88,6 @@ async function measureEvents(trace, records) {
     };
   } finally {
     await engine.close();
+    fs.rmSync(journal, { recursive: true });
   }
 }
