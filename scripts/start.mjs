@@ -9,7 +9,8 @@ import { become, ROOT } from './shell.mjs';
 const args = process.argv.slice(2);
 if (await setup({ purpose: 'run' })) {
   const command = args.length > 0 ? ['watch', ...args] : ['demo', 'live'];
-  become(process.execPath, [path.join(ROOT, 'dist/src/cli/main.js'), ...command]);
+  // The flag of the command's first line, which does not count when node is named.
+  become(process.execPath, ['--max-semi-space-size=2', path.join(ROOT, 'dist/src/cli/main.js'), ...command]);
 } else {
   process.exitCode = 1;
 }

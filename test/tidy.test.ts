@@ -26,17 +26,10 @@ const EDGES_WITHIN_A_LAYER = [
   'server -> engine',
 ];
 
-/** The vocabulary of the public interface: declarations without code, which every layer may speak. */
-const PUBLIC_TYPES = 'src/engine/types.ts';
-
 /** Nobody imports them: they are started as processes of their own, by name. */
 const PROGRAMS = ['src/cli/main.ts', 'src/cli/demo/storm-worker.ts', 'src/cli/demo/fs-watch-observer.ts'];
 
 const graph = readImports('layout', 'src', 'assembly');
-/** Without the edges to the vocabulary, which exist for the compiler only. */
-const codeGraph = new Map(
-  [...graph].map(([file, imported]) => [file, imported.filter((other) => other !== PUBLIC_TYPES)]),
-);
 
 /** `src/journal/x.ts` is of journal, `layout/x.ts` of layout, `src/index.ts` of index. */
 function partOf(file: string): string {
@@ -54,7 +47,7 @@ describe('imports', () => {
   });
 
   it('point down the layers', () => {
-    const wrong = [...codeGraph].flatMap(([file, imported]) =>
+    const wrong = [...graph].flatMap(([file, imported]) =>
       imported.filter((other) => !isAllowed(partOf(file), partOf(other))).map((other) => `${file} -> ${other}`),
     );
     expect(wrong).toEqual([]);
@@ -62,7 +55,7 @@ describe('imports', () => {
 
   it('make no circle, neither of files nor of folders', () => {
     expect(findCircle(graph)).toEqual([]);
-    expect(findCircle(groupBy(codeGraph, partOf))).toEqual([]);
+    expect(findCircle(groupBy(graph, partOf))).toEqual([]);
   });
 
   it('reach every file', () => {
@@ -104,13 +97,6 @@ function benchFolders(): string[] {
   const folders = fs.readdirSync('bench', { withFileTypes: true }).filter((entry) => entry.isDirectory());
   return folders.filter(({ name }) => name !== 'node_modules' && name !== 'build').map(({ name }) => `bench/${name}`);
 }
-
-describe('the vocabulary', () => {
-  it('has no code', () => {
-    const lines = fs.readFileSync(PUBLIC_TYPES, 'utf8').split('\n');
-    expect(lines.filter((line) => /^(export )?(const|let|function|class|import [^t])/.test(line))).toEqual([]);
-  });
-});
 
 describe('assembly', () => {
   const sources = listFiles('assembly');

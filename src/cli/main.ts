@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=2
+// (A young generation of 2 MiB: with V8's 16 a watch holds 35 MB more after a storm, and is no faster - measured.)
 // The command line. What a command needs is loaded when it runs: `causeway --version` must not wait for the engine.
 
 import { EXIT_OK, EXIT_USAGE } from '../base/errors.ts';

@@ -13,7 +13,7 @@ import type { EngineOptions } from './types.ts';
 const RING_CAPACITY_DEFAULT = 8 * 1024 * 1024;
 const SEGMENT_LENGTH_DEFAULT = 64 * 1024 * 1024;
 /** Without a journal directory segments only bridge the distance to the slowest subscriber: smaller ones are given back sooner. */
-const SEGMENT_LENGTH_EPHEMERAL = 16 * 1024 * 1024;
+const SEGMENT_LENGTH_EPHEMERAL = 4 * 1024 * 1024;
 
 const isPowerOfTwo = (value: number): boolean => Number.isInteger(Math.log2(value));
 

@@ -219,7 +219,7 @@ export class Engine implements AsyncDisposable {
     this.#requireOpen();
     const subscription = new Subscription({
       module: String(module),
-      memory: this.#arena.memory,
+      arena: this.#arena,
       plan: this.#journal.plan,
       filter,
       position: this.position,

@@ -4,10 +4,10 @@
 import * as E from '../../layout/entry.ts';
 import { KERNEL_FLAG_PID_UNKNOWN } from '../../layout/kernel-record.ts';
 import { CausewayError } from '../base/errors.ts';
-import type { Event, Gap } from '../engine/types.ts';
 import { callName, errorName, gapCauseName, notesOf } from './call-name.ts';
 import { type FastBuffer, fastBuffer } from './fast-buffer.ts';
 import { type EventTypeName, eventTypeName } from './type-name.ts';
+import type { Event, Gap } from './types.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 

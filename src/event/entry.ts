@@ -8,9 +8,9 @@ import * as E from '../../layout/entry.ts';
 import { EVENT_PRIORITY_NORMAL, EVENT_RELEVANCE_DEFAULT, EVENT_VERSION } from '../../layout/event-type.ts';
 import { COMM_LENGTH, METADATA_LENGTH_MAX, PATH_LENGTH_MAX, PAYLOAD_LENGTH_MAX } from '../../layout/limits.ts';
 import { CausewayError } from '../base/errors.ts';
-import type { NewEvent } from '../engine/types.ts';
 import type { FastBuffer } from './fast-buffer.ts';
 import { EVENT_TYPE_CODES } from './type-name.ts';
+import type { NewEvent } from './types.ts';
 
 /** Every field of an entry. Maps go from ENTRY_BIT_ to value; a bit that is in one of them is present. */
 export interface EntryFields {

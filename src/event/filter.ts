@@ -3,10 +3,10 @@
 
 import { ENTRY_BIT_PATH, ENTRY_BIT_PATH2, ENTRY_KIND_EVENT } from '../../layout/entry.ts';
 import { CausewayError } from '../base/errors.ts';
-import type { EventFilter, StreamItem } from '../engine/types.ts';
 import type { EntryDecoder } from './entry-decoder.ts';
 import { compileGlob, isGlob } from './glob.ts';
 import { EVENT_TYPE_CODES, EVENT_TYPE_NAMES } from './type-name.ts';
+import type { EventFilter, StreamItem } from './types.ts';
 
 export interface EntryFilter {
   /** The entry of `length` bytes at `at` of the decoder's memory is wanted. */

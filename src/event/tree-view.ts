@@ -1,7 +1,7 @@
 // The tree that a stream of events describes: what a consumer believes is there, to be compared with what really is.
 
 import fs, { type Stats } from 'node:fs';
-import type { Event } from '../engine/types.ts';
+import type { Event } from './types.ts';
 
 export type EntryKind = 'file' | 'directory' | 'symlink' | 'other';
 

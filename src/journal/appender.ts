@@ -25,10 +25,10 @@ import type { Arena } from '../arena/arena.ts';
 import { clockOffsetNs } from '../arena/native.ts';
 import type { Wasm } from '../arena/wasm-exports.ts';
 import { CausewayError } from '../base/errors.ts';
-import type { Durability, NewEvent } from '../engine/types.ts';
 import { errorName } from '../event/call-name.ts';
 import { type MeasuredEvent, measureNewEvent, writeNewEvent } from '../event/entry.ts';
 import { type FastBuffer, fastBuffer } from '../event/fast-buffer.ts';
+import type { Durability, NewEvent } from '../event/types.ts';
 import { LogControl } from './log-control.ts';
 import type { JournalPlan } from './plan.ts';
 

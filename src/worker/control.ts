@@ -1,6 +1,6 @@
 // The control plane: what the engine's thread asks of its workers, through comlink, and what it gives them to start with. Events never go this way.
 
-import type { EventFilter } from '../engine/types.ts';
+import type { EventFilter } from '../event/types.ts';
 import type { JournalPlan } from '../journal/plan.ts';
 import type { SourcePlan } from '../source/source.ts';
 

@@ -2,8 +2,8 @@
 // workers; waiting is theirs.
 
 import type { Arena } from '../arena/arena.ts';
-import type { CaughtUp, EventFilter, StreamItem } from '../engine/types.ts';
 import { compileFilter, type EntryFilter } from '../event/filter.ts';
+import type { CaughtUp, EventFilter, StreamItem } from '../event/types.ts';
 import type { JournalPlan } from '../journal/plan.ts';
 import { JournalTail } from '../journal/tail.ts';
 import type { Since } from '../journal/visit.ts';

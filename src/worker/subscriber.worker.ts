@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Arena } from '../arena/arena.ts';
 import { CausewayError } from '../base/errors.ts';
-import type { StreamItem } from '../engine/types.ts';
+import type { StreamItem } from '../event/types.ts';
 import { LogControl } from '../journal/log-control.ts';
 import { releaseReader } from '../journal/tail.ts';
 import type { SubscriberControl, SubscriberData } from './control.ts';
