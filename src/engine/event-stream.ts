@@ -9,8 +9,8 @@ export interface EventStreamOptions extends JournalStreamOptions {
   onEnd: () => void;
 }
 
-/** A batch that takes longer than this to be asked for lets others run first. */
-const BATCHES_WITHOUT_BREATH = 16;
+/** Batches and waits after which the event loop has its turn. */
+const TURNS_WITHOUT_BREATH = 16;
 
 export class EventStream {
   /** Resolves when the reader has left the journal. */
@@ -38,21 +38,19 @@ export class EventStream {
 
   async *batches(): AsyncGenerator<StreamItem[], void, undefined> {
     this.#isReading = true;
-    let batches = 0;
+    let turns = 0;
     try {
       while (!this.#isClosed) {
         const isLast = this.#isEnding;
         const { items, hasMore } = this.#stream.read();
         if (items.length > 0) yield items;
         if (this.#failure !== undefined) throw this.#failure;
-        if (hasMore) {
-          batches += 1;
-          if (batches % BATCHES_WITHOUT_BREATH === 0) await new Promise((resolve) => setImmediate(resolve));
-          continue;
-        }
         // Everything that was committed before the end was asked for has been read.
-        if (isLast) return;
-        await this.#stream.tail.wait(this.#wake.signal);
+        if (!hasMore && isLast) return;
+        if (!hasMore) await this.#stream.tail.wait(this.#wake.signal);
+        // A wait that ends at once is only a microtask: under a storm of small batches timers, signals and children would never have their turn.
+        turns += 1;
+        if (turns % TURNS_WITHOUT_BREATH === 0) await new Promise((resolve) => setImmediate(resolve));
       }
     } finally {
       this.#close();

@@ -70,6 +70,8 @@ export class SupervisedWorker<T extends { stop(): unknown }> {
       this.#options.wake?.();
       const settled = await Promise.race([answer, this.#died]);
       if (settled !== undefined) return settled.value;
+      // The worker is dead: its exit is handled before it is asked again.
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
