@@ -5,6 +5,8 @@
 
 import type { Stats } from 'node:fs';
 
+const TYPE_BITS = 0o170000;
+
 export class KnownNode {
   name: string;
   parent: KnownNode | undefined;
@@ -16,6 +18,8 @@ export class KnownNode {
   gid: number;
   /** Of size and mtime, 31 bits: whether the content changed while nobody told. */
   stamp: number;
+  /** Of the moment at which the file was made; 0 = not known. */
+  birth: number;
   readonly directory: KnownDirectory | undefined;
 
   constructor(name: string, parent: KnownNode | undefined, isDirectory: boolean, stat: Stats | undefined) {
@@ -27,6 +31,7 @@ export class KnownNode {
     this.uid = stat?.uid ?? 0;
     this.gid = stat?.gid ?? 0;
     this.stamp = stat === undefined ? 0 : contentStamp(stat);
+    this.birth = stat === undefined ? 0 : birthStamp(stat);
     if (this.directory !== undefined) this.directory.device = stat?.dev ?? 0;
   }
 
@@ -36,6 +41,7 @@ export class KnownNode {
     this.uid = stat.uid;
     this.gid = stat.gid;
     this.stamp = contentStamp(stat);
+    this.birth = birthStamp(stat);
   }
 }
 
@@ -67,6 +73,18 @@ export class KnownDirectory {
 export function contentStamp(stat: Stats): number {
   const low = Math.imul(stat.size | 0, 0x9e3779b1) ^ Math.imul(Math.round(stat.mtimeMs * 1000) | 0, 0x85ebca6b);
   return (low ^ (low >>> 15)) & 0x3fffffff;
+}
+
+/** 30 bits; 0 where the file system does not tell. */
+export function birthStamp(stat: Stats): number {
+  const time = Math.round(stat.birthtimeMs * 1000);
+  const mixed = Math.imul(time | 0, 0x85ebca6b) ^ Math.imul((time / 2 ** 32) | 0, 0x9e3779b1);
+  return (mixed ^ (mixed >>> 15)) & 0x3fffffff;
+}
+
+/** File, directory, symbolic link or another kind: the same as what is known. */
+export function isSameKind(node: KnownNode, stat: Stats): boolean {
+  return ((node.mode ^ stat.mode) & TYPE_BITS) === 0;
 }
 
 export class KnownTree {
@@ -141,12 +159,11 @@ export class KnownTree {
     if (node.directory !== undefined) node.directory.device = stat.dev;
   }
 
-  /** Another name that is known for this inode. */
-  otherName(stat: Stats): KnownNode | undefined {
+  /** Names that are known for this inode number: the file's, unless the number has been used again. */
+  namesOf(stat: Stats): Iterable<KnownNode> {
     const found = this.#byInode.get(stat.dev)?.get(stat.ino);
-    if (!(found instanceof Set)) return found;
-    const [first] = found;
-    return first;
+    if (found === undefined) return [];
+    return found instanceof Set ? found : [found];
   }
 
   /** Absolute path as a byte string. */

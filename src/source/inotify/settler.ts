@@ -5,7 +5,7 @@ import type { Stats } from 'node:fs';
 import { KERNEL_OP_FILE_WRITE, KERNEL_VARIANT_SCAN } from '../../../layout/kernel-record.ts';
 import { errnoName } from '../../arena/native.ts';
 import { IN_ACCESS, IN_CLOSE_NOWRITE, IN_OPEN } from './abi.ts';
-import { childrenOf, contentStamp, type KnownDirectory, type KnownNode } from './known-tree.ts';
+import { childrenOf, contentStamp, isSameKind, type KnownDirectory, type KnownNode } from './known-tree.ts';
 import { lookAt, namesIn } from './look.ts';
 import type { WatchedTree } from './watched-tree.ts';
 import { isGone } from './watches.ts';
@@ -143,7 +143,7 @@ export class Settler {
   /** The name stands for this; it may have stood for something else when it was looked at first. */
   #compareName(node: KnownNode, stat: Stats): void {
     const { parent, name } = node;
-    if (!isLike(node, stat)) {
+    if (isOther(node, stat)) {
       this.#removeMissing(node);
       if (parent !== undefined) this.#addFound(parent, name, stat);
       return;
@@ -159,7 +159,7 @@ export class Settler {
       this.#addFound(parent, name, stat);
       return undefined;
     }
-    if (!isLike(node, stat) || (node.inode !== 0 && node.inode !== stat.ino)) {
+    if (isOther(node, stat) || (node.inode !== 0 && node.inode !== stat.ino)) {
       this.#removeMissing(node);
       this.#addFound(parent, name, stat);
       return undefined;
@@ -250,6 +250,8 @@ export class Settler {
   }
 }
 
-function isLike(node: KnownNode, stat: Stats): boolean {
-  return (node.directory !== undefined) === stat.isDirectory();
+/** Whether it is certainly not what is known. Whether a directory is the same one is asked of its watch. */
+function isOther(node: KnownNode, stat: Stats): boolean {
+  if ((node.directory !== undefined) !== stat.isDirectory()) return true;
+  return node.directory === undefined && node.inode !== 0 && (node.inode !== stat.ino || !isSameKind(node, stat));
 }

@@ -117,6 +117,8 @@ export class Tracker {
       this.#watched.isDoubtful = true;
       return;
     }
+    // A scan may have seen what the old name became later.
+    if (source.directory === undefined && this.#watched.scanned.has(source)) this.#watched.unchecked.add(source);
     // What was gone before it could be looked at may be found under its new name.
     const stat = source.mode === 0 ? lookAt(paths.path2) : undefined;
     if (stat !== undefined && stat.isDirectory() === (source.directory !== undefined)) tree.learn(source, stat);
@@ -134,7 +136,10 @@ export class Tracker {
     const wasTold = fromParent.directory?.gone?.delete(from.name) === true;
     const target = childrenOf(toParent).get(to.name);
     const stat = lookAt(paths.path2);
-    if (target !== undefined && (stat === undefined || target.inode === stat.ino)) return;
+    if (target !== undefined && (stat === undefined || target.inode === stat.ino)) {
+      if (stat === undefined && target.directory === undefined) this.#watched.unchecked.add(target);
+      return;
+    }
     if (wasTold || target === undefined) {
       this.#arrive(toParent, to);
       return;
@@ -178,8 +183,11 @@ export class Tracker {
     if (target !== undefined) {
       const isOther = stat === undefined ? !this.#watched.scanned.has(target) : target.inode !== stat.ino;
       const isReplaced = (mask & IN_MOVED_TO) !== 0 && isOther;
-      // A scan has told it.
-      if (!isReplaced) return;
+      // A scan has told it; if that was something else, the name is looked at once more.
+      if (!isReplaced) {
+        if (target.directory === undefined && target.inode !== stat?.ino) this.#watched.unchecked.add(target);
+        return;
+      }
       this.#watched.remove(target, 'none');
     }
     if (stat === undefined) {

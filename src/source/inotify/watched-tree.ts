@@ -23,6 +23,10 @@
 //   - Until the queue was empty once after it was made, a watch is "young". Then - no event is waiting, so all known paths are true - it is asked
 //     for again: another answer means that the directory must be watched and compared anew (settler.ts, settle).
 //   - If a directory was renamed since the queue was last empty, everything that was looked at since then is looked at once more.
+//   - A scan may have seen what a name became after the events that are still in the queue. An event about such a name makes it be looked at once
+//     more, wherever it was moved to: if it stands for another file then, the old one's end and the new one are told (settler.ts, compareName).
+//   - An inode number is used again as soon as its file is gone, whose end may still be in the queue. A new name is called a hard link of a known
+//     one only if that one leads to the same file now, or was made when the file was made (hardLinkOf).
 // rm -rf and mkdir again: the kernel counts the watches' numbers up, so late events of the old directory find no watch and are dropped.
 
 import type { Stats } from 'node:fs';
@@ -42,7 +46,7 @@ import {
 import { errnoName } from '../../arena/native.ts';
 import { IN_DONT_FOLLOW, IN_ONLYDIR } from './abi.ts';
 import type { Emitter } from './emitter.ts';
-import { type KnownDirectory, type KnownNode, KnownTree } from './known-tree.ts';
+import { birthStamp, isSameKind, type KnownDirectory, type KnownNode, KnownTree } from './known-tree.ts';
 import { linkText, lookAt } from './look.ts';
 import { isGone, type Watches } from './watches.ts';
 
@@ -103,7 +107,7 @@ export class WatchedTree {
   /** A name that is not in the tree yet, entered and reported. Answers a directory that must be listed. */
   add(parent: KnownNode, name: string, found: Found): KnownNode | undefined {
     if (found.stat.isDirectory()) return this.#addDirectory(parent, name, found);
-    const other = found.stat.nlink > 1 ? this.tree.otherName(found.stat) : undefined;
+    const other = found.stat.nlink > 1 ? this.#hardLinkOf(found.stat) : undefined;
     const node = this.tree.add(parent, name, { isDirectory: false, stat: found.stat });
     this.looked.push(node);
     if (found.variant === KERNEL_VARIANT_SCAN) this.scanned.add(node);
@@ -195,6 +199,18 @@ export class WatchedTree {
   /** Reports a name again as what it is, when it was told before it could be looked at and is a symbolic link. */
   reportLate(node: KnownNode, stat: Stats): void {
     if (stat.isSymbolicLink()) this.#reportFile(node, { stat, variant: KERNEL_VARIANT_SCAN, report: true }, undefined);
+  }
+
+  /** Another name of this file, if one is known for sure: the inode number alone may be that of a file whose end is still to be told. */
+  #hardLinkOf(stat: Stats): KnownNode | undefined {
+    const birth = birthStamp(stat);
+    for (const node of this.tree.namesOf(stat)) {
+      if (!isSameKind(node, stat)) continue;
+      if (birth !== 0 && node.birth === birth) return node;
+      const at = lookAt(this.tree.path(node));
+      if (at !== undefined && at.ino === stat.ino && at.dev === stat.dev) return node;
+    }
+    return undefined;
   }
 
   #addDirectory(parent: KnownNode, name: string, found: Found): KnownNode | undefined {
