@@ -1,6 +1,16 @@
 // The package's public face.
 
-export { Arena, type Region, type RegionRequest } from './arena/arena.ts';
+export { Arena, type EndpointSlot, type Region, type RegionRequest } from './arena/arena.ts';
+export {
+  describeOwner,
+  giveOwnership,
+  isOwnerAlive,
+  newOwner,
+  type OwnerDescription,
+  type Ownership,
+  takeOwnership,
+} from './arena/owner.ts';
+export { park, parkAsync, wake } from './arena/parking.ts';
 export {
   createRing,
   type EndpointOptions,

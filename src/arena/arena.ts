@@ -1,61 +1,48 @@
 // The arena: one shared WebAssembly.Memory of fixed size, divided into regions (layout/arena.ts), into which files and kernel buffers are mapped.
 // It never grows: a view never goes stale, and no mapping is ever moved under one.
 
-import {
-  ARENA_ABI_VERSION,
-  ARENA_ABI_VERSION_OFFSET,
-  ARENA_LAYOUT_HASH_OFFSET,
-  ARENA_LENGTH_OFFSET,
-  ARENA_MAGIC,
-  ARENA_MAGIC_OFFSET,
-  ARENA_REGION_ADDRESS_OFFSET,
-  ARENA_REGION_COUNT_OFFSET,
-  ARENA_REGION_KIND_OFFSET,
-  ARENA_REGION_LENGTH,
-  ARENA_REGION_LENGTH_OFFSET,
-  ARENA_REGION_NUMBER_OFFSET,
-  ARENA_REGION_TABLE_OFFSET,
-  ARENA_REGIONS_MAX,
-  ARENA_REGIONS_OFFSET,
-} from '../../layout/arena.ts';
+import { ARENA_MAGIC, ARENA_MAGIC_OFFSET, ARENA_REGION_ENDPOINTS, ARENA_REGIONS_OFFSET } from '../../layout/arena.ts';
 import { PAGE_LENGTH } from '../../layout/limits.ts';
 import { CausewayError } from '../base/errors.ts';
-import { ARENA_LAYOUT_HASH } from './layout-hash.ts';
+import { type EndpointSlot, giveSlot, takeSlot } from './endpoint-slots.ts';
 import {
-  F_ADD_SEALS,
-  F_SEAL_GROW,
-  F_SEAL_SEAL,
-  F_SEAL_SHRINK,
+  type ArenaHeader,
+  checkSharedLengths,
+  checkSharedRegions,
+  decodeHeader,
+  encodeHeader,
+  expectEqual,
+  HEADER_LENGTH,
+  planArena,
+  type Region,
+  type RegionRequest,
+  WASM_PAGE_LENGTH,
+} from './header.ts';
+import {
   loadNative,
   MADV_DONTNEED,
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_PRIVATE,
   MAP_SHARED,
-  MFD_ALLOW_SEALING,
-  MFD_CLOEXEC,
   type Native,
+  nativeFailure,
   PROT_READ,
   PROT_WRITE,
   systemCallError,
 } from './native.ts';
+import { newOwner, pidNamespace } from './owner.ts';
+import {
+  createMemfd,
+  createNamedFile,
+  openSharedFile,
+  readFileHeader,
+  type SharedFile,
+  writeFileHeader,
+} from './shared-file.ts';
 
-const WASM_PAGE_LENGTH = 65536;
-const ARENA_LENGTH_MAX = 2 ** 32 - WASM_PAGE_LENGTH;
-
-export interface RegionRequest {
-  kind: number;
-  number?: number;
-  /** Bytes; rounded up to whole pages. */
-  length: number;
-}
-
-export interface Region {
-  kind: number;
-  number: number;
-  address: number;
-  length: number;
-}
+export type { EndpointSlot } from './endpoint-slots.ts';
+export type { Region, RegionRequest } from './header.ts';
 
 export interface FileMapping {
   address: number;
@@ -75,7 +62,16 @@ export class Arena {
   /** undefined: files cannot be mapped here, and whoever would map one writes it with fs instead. */
   readonly native: Native | undefined;
 
-  private constructor(memory: WebAssembly.Memory) {
+  /** Whether other processes have mapped it, or may: then threads sleep and wake through src/arena/parking.ts only. */
+  readonly isShared: boolean;
+  /** The shared part may be loaded from; a store there raises SIGSEGV (from wasm it traps). */
+  readonly isReadOnly: boolean;
+
+  readonly #header: ArenaHeader;
+  readonly #file: SharedFile | undefined;
+  #isClosed = false;
+
+  private constructor(memory: WebAssembly.Memory, header: ArenaHeader, file?: SharedFile) {
     const { buffer } = memory;
     this.memory = memory;
     this.bytes = new Uint8Array(buffer);
@@ -83,70 +79,132 @@ export class Arena {
     this.i32 = new Int32Array(buffer);
     this.u64 = new BigUint64Array(buffer);
     this.native = loadNative();
+    this.isShared = header.sharedEnd > 0;
+    this.isReadOnly = header.readOnly;
+    this.#header = header;
+    this.#file = file;
   }
 
   /**
    * A new arena with these regions, in this order, each on a page boundary.
-   * @param options.backing 'anonymous' (default), or 'memfd': the pages belong to a sealed memfd, whose descriptor is in `memfd`.
-   * @throws CausewayError ARENA_FULL when the regions exceed 4 GiB or ARENA_REGIONS_MAX.
+   * @param options.share true: other processes of this user can open it, by `handle`. A path: likewise, by this name, which close() takes away; best in
+   *   /dev/shm. What a dead process left there is replaced.
+   * @param options.endpoints Room for the endpoints of this process, which every shared arena has.
+   * @throws CausewayError ARENA_FULL when the regions exceed 4 GiB or ARENA_REGIONS_MAX; for shared ones CAPABILITY_MISSING, ARENA_BUSY when a living
+   *   process has the path, PATH_MISSING, PATH_DENIED, SYSTEM_CALL_FAILED.
    */
-  static create(options: { regions: readonly RegionRequest[]; backing?: 'anonymous' | 'memfd' }): Arena {
-    const regions = planRegions(options.regions);
-    const end = regions.reduce((sum, region) => Math.max(sum, region.address + region.length), ARENA_REGIONS_OFFSET);
-    const length = roundUp(end, WASM_PAGE_LENGTH);
-    if (length > ARENA_LENGTH_MAX || regions.length > ARENA_REGIONS_MAX) {
-      throw new CausewayError(
-        'ARENA_FULL',
-        `the arena does not hold its regions: length=${length}, lengthMax=${ARENA_LENGTH_MAX}, ` +
-          `regions=${regions.length}, regionsMax=${ARENA_REGIONS_MAX}`,
-      );
+  static create(options: { regions: readonly RegionRequest[]; share?: boolean | string; endpoints?: boolean }): Arena {
+    const { share = false } = options;
+    const plan = planArena(options.regions, { share: share !== false, endpoints: options.endpoints === true });
+    if (share === false) {
+      const header = { ...plan, pidNamespace: 0n, creator: 0n, readOnly: false };
+      return new Arena(newMemory(plan.length), header).#begin();
     }
-    const pages = length / WASM_PAGE_LENGTH;
-    const arena = new Arena(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }));
-    if (options.backing === 'memfd') arena.backWithMemfd(length);
-    arena.writeHeader(regions, length);
-    return arena;
+    const native = requireSharing();
+    const file = share === true ? createMemfd(native, plan.sharedEnd) : createNamedFile(native, share, plan.sharedEnd);
+    return Arena.#closingOnError(file, () => {
+      const header = { ...plan, pidNamespace: pidNamespace(), creator: newOwner(), readOnly: false };
+      const arena = Arena.#shared(header, file);
+      writeFileHeader(file.fd, arena.bytes.slice(0, HEADER_LENGTH));
+      return arena;
+    });
   }
 
   /**
-   * The arena that another thread of this process created.
+   * An arena that another process shares. The checksum tables of this process's copy are made by crc32cInit, as for a new one.
+   * @param handle Its `handle`: a path, or the descriptor of another process in /proc.
+   * @param options.readOnly Maps the shared part for reading: nothing can be disturbed there, and no end of a ring or queue can be taken.
+   * @throws CausewayError PATH_MISSING, PATH_DENIED when another user owns the file or may write it, ARENA_INCOMPATIBLE, ARENA_CORRUPT,
+   *   CAPABILITY_MISSING, SYSTEM_CALL_FAILED.
+   */
+  static open(handle: string, options: { readOnly?: boolean } = {}): Arena {
+    const native = requireSharing();
+    const readOnly = options.readOnly === true;
+    const file = openSharedFile(native, handle, readOnly);
+    return Arena.#closingOnError(file, () => {
+      const name = `arena ${handle}`;
+      const claimed = decodeHeader(readFileHeader(file.fd), name);
+      expectEqual('ARENA_INCOMPATIBLE', `${name}: pidNamespace`, claimed.pidNamespace, pidNamespace());
+      checkSharedLengths(claimed, file.length, name);
+      checkSharedRegions(claimed, name);
+      return Arena.#shared({ ...claimed, readOnly }, file);
+    });
+  }
+
+  /**
+   * The arena that another thread of this process created or opened.
    * @throws CausewayError ARENA_INCOMPATIBLE or ARENA_CORRUPT, with what was found and expected.
    */
   static attach(memory: WebAssembly.Memory): Arena {
-    const arena = new Arena(memory);
-    const found = {
-      magic: arena.view.getUint32(ARENA_MAGIC_OFFSET, true),
-      version: arena.view.getUint32(ARENA_ABI_VERSION_OFFSET, true),
-      hash: arena.view.getUint32(ARENA_LAYOUT_HASH_OFFSET, true),
-      length: arena.view.getBigUint64(ARENA_LENGTH_OFFSET, true),
-      regions: arena.view.getUint32(ARENA_REGION_COUNT_OFFSET, true),
-    };
-    expectEqual('ARENA_CORRUPT', 'magic', found.magic, ARENA_MAGIC);
-    expectEqual('ARENA_INCOMPATIBLE', 'abiVersion', found.version, ARENA_ABI_VERSION);
-    expectEqual('ARENA_INCOMPATIBLE', 'layoutHash', found.hash, ARENA_LAYOUT_HASH);
-    expectEqual('ARENA_CORRUPT', 'length', Number(found.length), arena.bytes.length);
-    if (found.regions > ARENA_REGIONS_MAX) {
-      throw new CausewayError('ARENA_CORRUPT', `arena: regions=${found.regions}, regionsMax=${ARENA_REGIONS_MAX}`);
-    }
+    const header = decodeHeader(new DataView(memory.buffer));
+    expectEqual('ARENA_CORRUPT', 'arena: length', header.length, memory.buffer.byteLength);
+    return new Arena(memory, header);
+  }
+
+  static #shared(header: ArenaHeader, file: SharedFile): Arena {
+    const arena = new Arena(newMemory(header.length), header, file).#begin();
+    const length = header.sharedEnd - ARENA_REGIONS_OFFSET;
+    const fileOffset = BigInt(ARENA_REGIONS_OFFSET);
+    arena.mapFile({ address: ARENA_REGIONS_OFFSET, length, fd: file.fd, fileOffset, writable: !header.readOnly });
     return arena;
   }
 
-  /** Descriptor of the memfd behind the arena, or -1. */
-  memfd = -1;
+  static #closingOnError(file: SharedFile, make: () => Arena): Arena {
+    try {
+      return make();
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  #begin(): this {
+    encodeHeader(this.view, this.#header);
+    // Last: whoever sees the magic sees all of the header. Pairs with the load in attach().
+    Atomics.store(this.i32, ARENA_MAGIC_OFFSET / 4, ARENA_MAGIC | 0);
+    return this;
+  }
+
+  /** What another process passes to Arena.open; undefined when the arena is private, or was attached by its memory. */
+  get handle(): string | undefined {
+    return this.#file?.handle;
+  }
+
+  /**
+   * Ends the sharing: the shared part is anonymous zeros from now on, in all threads of this process, and the name that create() made is gone. Who else has
+   * mapped the file keeps it. Nothing happens the second time, or for a private arena, which goes when nobody refers to it.
+   */
+  close(): void {
+    if (this.#file === undefined || this.#isClosed) return;
+    this.#isClosed = true;
+    try {
+      this.unmap(ARENA_REGIONS_OFFSET, this.#header.sharedEnd - ARENA_REGIONS_OFFSET);
+    } finally {
+      this.#file.close();
+    }
+  }
+
+  /**
+   * Private memory for the state of an endpoint, zeros. Slots of threads that ended come back by themselves.
+   * @param owner newOwner() of the thread that uses it.
+   * @throws CausewayError ARENA_FULL
+   */
+  takeEndpoint(owner: bigint): EndpointSlot {
+    return takeSlot(this, this.#endpoints(), owner);
+  }
+
+  giveEndpoint(address: number): void {
+    giveSlot(this, this.#endpoints(), address);
+  }
+
+  #endpoints(): number {
+    const region = this.#header.regions.find(({ kind }) => kind === ARENA_REGION_ENDPOINTS);
+    if (region === undefined) throw new RangeError('an arena without endpoints: create it with `endpoints: true`');
+    return region.address;
+  }
 
   regions(): Region[] {
-    const count = this.view.getUint32(ARENA_REGION_COUNT_OFFSET, true);
-    const found: Region[] = [];
-    for (let row = 0; row < Math.min(count, ARENA_REGIONS_MAX); row++) {
-      const at = ARENA_REGION_TABLE_OFFSET + row * ARENA_REGION_LENGTH;
-      found.push({
-        kind: this.view.getUint32(at + ARENA_REGION_KIND_OFFSET, true),
-        number: this.view.getUint32(at + ARENA_REGION_NUMBER_OFFSET, true),
-        address: this.view.getUint32(at + ARENA_REGION_ADDRESS_OFFSET, true),
-        length: this.view.getUint32(at + ARENA_REGION_LENGTH_OFFSET, true),
-      });
-    }
-    return found;
+    return this.#header.regions.map((region) => ({ ...region }));
   }
 
   /** @throws CausewayError ARENA_CORRUPT when there is no such region, or it is not inside the memory. */
@@ -236,55 +294,17 @@ export class Arena {
       throw systemCallError(native, 'mmap', `address=${address}, length=${length}, fd=${fd}, offset=${offset}`);
     }
   }
+}
 
-  private backWithMemfd(length: number): void {
-    const native = this.requireNative();
-    this.memfd = native.memfdCreate('causeway-arena', MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (this.memfd < 0) throw systemCallError(native, 'memfd_create', 'causeway-arena');
-    if (native.fallocate(this.memfd, 0, 0n, BigInt(length)) !== 0) {
-      throw systemCallError(native, 'fallocate', `memfd, length=${length}`);
-    }
-    // Sealed before anybody else can see it: a file that shrank under a mapping would kill its readers with SIGBUS.
-    native.fcntl(this.memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-    this.mapFile({ address: 0, length, fd: this.memfd, writable: true });
+function newMemory(length: number): WebAssembly.Memory {
+  const pages = length / WASM_PAGE_LENGTH;
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+}
+
+function requireSharing(): Native {
+  const native = loadNative();
+  if (native === undefined) {
+    throw new CausewayError('CAPABILITY_MISSING', `arenas cannot be shared between processes: ${nativeFailure()}`);
   }
-
-  private writeHeader(regions: readonly Region[], length: number): void {
-    this.view.setUint32(ARENA_ABI_VERSION_OFFSET, ARENA_ABI_VERSION, true);
-    this.view.setBigUint64(ARENA_LENGTH_OFFSET, BigInt(length), true);
-    this.view.setUint32(ARENA_LAYOUT_HASH_OFFSET, ARENA_LAYOUT_HASH, true);
-    regions.forEach((region, row) => {
-      const at = ARENA_REGION_TABLE_OFFSET + row * ARENA_REGION_LENGTH;
-      this.view.setUint32(at + ARENA_REGION_KIND_OFFSET, region.kind, true);
-      this.view.setUint32(at + ARENA_REGION_NUMBER_OFFSET, region.number, true);
-      this.view.setUint32(at + ARENA_REGION_ADDRESS_OFFSET, region.address, true);
-      this.view.setUint32(at + ARENA_REGION_LENGTH_OFFSET, region.length, true);
-    });
-    this.view.setUint32(ARENA_REGION_COUNT_OFFSET, regions.length, true);
-    // Last: whoever sees the magic sees all of the above. Pairs with the load in attach().
-    Atomics.store(this.i32, ARENA_MAGIC_OFFSET / 4, ARENA_MAGIC | 0);
-  }
-}
-
-function planRegions(requests: readonly RegionRequest[]): Region[] {
-  let address = ARENA_REGIONS_OFFSET;
-  return requests.map(({ kind, number = 0, length: asked }) => {
-    if (!Number.isSafeInteger(asked) || asked <= 0) throw new RangeError(`region kind=${kind}: length=${asked}`);
-    const region = { kind, number, address, length: roundUp(asked, PAGE_LENGTH) };
-    address += region.length;
-    return region;
-  });
-}
-
-function roundUp(value: number, unit: number): number {
-  return Math.ceil(value / unit) * unit;
-}
-
-function expectEqual(
-  code: 'ARENA_CORRUPT' | 'ARENA_INCOMPATIBLE',
-  field: string,
-  found: number,
-  expected: number,
-): void {
-  if (found !== expected) throw new CausewayError(code, `arena: ${field}=${found}, expected ${expected}`);
+  return native;
 }

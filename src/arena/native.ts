@@ -28,6 +28,8 @@ export interface Native {
   close(fd: number): number;
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   futex(word: Uint8Array, operation: number, value: number, timeout: Pointer): number;
+  /** The same on a thread of libuv's pool. */
+  futexAsync(word: Uint8Array, operation: number, value: number, timeout: Pointer): Promise<number>;
   clockGettime(clock: number, timespec: Uint8Array): number;
   setgroups(count: number, groups: Uint8Array | null): number;
   errno(): number;
@@ -42,6 +44,8 @@ export const MAP_ANONYMOUS = 0x20;
 export const MADV_DONTNEED = 4;
 export const MFD_CLOEXEC = 1;
 export const MFD_ALLOW_SEALING = 2;
+/** Linux 6.3: not executable, and never to be. */
+export const MFD_NOEXEC_SEAL = 8;
 export const F_ADD_SEALS = 1033;
 export const F_GET_SEALS = 1034;
 export const F_SEAL_SEAL = 1;
@@ -111,6 +115,23 @@ function bind(): Native {
     ioctl: libc.func('ioctl', 'int', ['int', 'unsigned long', bytes]) as Native['ioctl'],
     futex: (word, operation, value, timeout) =>
       Number(syscall(futexCall, word, operation, value, timeout, null, 0) as number | bigint),
+    futexAsync: (word, operation, value, timeout) =>
+      new Promise((resolve, reject) => {
+        syscall.async(
+          futexCall,
+          word,
+          operation,
+          value,
+          timeout,
+          null,
+          0,
+          (error: unknown, answer: number | bigint) => {
+            // Named here so that memory and timespec outlive the call, which knows their addresses only.
+            if (error || word.length === 0 || timeout?.length === 0) reject(error);
+            else resolve(Number(answer));
+          },
+        );
+      }),
     clockGettime: libc.func('clock_gettime', 'int', ['int', bytes]) as Native['clockGettime'],
     setgroups: libc.func('setgroups', 'int', ['size_t', bytes]) as Native['setgroups'],
     errno: () => koffi.errno(),

@@ -312,7 +312,6 @@ export class Engine implements AsyncDisposable {
     await this.#waitForStreams();
     await this.#syncWorker.stop();
     this.#journal.close();
-    if (this.#arena.memfd >= 0) fs.closeSync(this.#arena.memfd);
   }
 
   async #waitForStreams(): Promise<void> {
