@@ -3,6 +3,27 @@
 export * from "./crc32c";
 export * from "./ingest";
 export * from "./log";
+export { queueClose, queueInit } from "./queue";
+export { queueLeave } from "./queue-broadcast";
+export { queueAdopt } from "./queue-claim";
+export {
+  queueAvailable,
+  queueAwake,
+  queueConsumerInit,
+  queueDrain,
+  queuePark,
+  queueRelease,
+  queueSleep,
+} from "./queue-consumer";
+export {
+  queueDrop,
+  queueProducerInit,
+  queuePublish,
+  queueReserve,
+  queueRoomAwake,
+  queueRoomSleep,
+  queueSubmit,
+} from "./queue-producer";
 export * from "./ring";
 export * from "./trace";
 export { recordFromEntry, translateRecord, translateType } from "./translate";

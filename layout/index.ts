@@ -8,6 +8,7 @@ export * from './kernel-control.ts';
 export * from './kernel-record.ts';
 export * from './limits.ts';
 export * from './log.ts';
+export * from './queue.ts';
 export * from './ring.ts';
 export * from './segment.ts';
 export * from './status.ts';

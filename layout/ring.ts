@@ -11,7 +11,8 @@
 //
 //    0                                  4          8
 //   +------------------------+---------+----------+------------------+
-//   | length | BUSY | DISCARD          | pageOffset, kernel only     | data ... padded to 8
+//   | length | BUSY | DISCARD          | pageOffset (kernel), or     | data ... padded to 8
+//   |                                  | sequence (lane of a queue)  |
 //   +----------------------------------+----------+------------------+
 
 /** u64, written by the consumer. */
@@ -34,7 +35,21 @@ export const RING_PRODUCER_OWNER_OFFSET = 4736;
 export const RING_CONSUMER_OWNER_OFFSET = 4864;
 /** u64, written by the producer: records that it gave up because the ring was full. */
 export const RING_DROPPED_OFFSET = 4992;
+
+// Lanes of a queue only (layout/queue.ts), all written by the producer.
+/** Two pairs (position u64, count u64): how many records lie before a position. The pair whose position is producerPosition holds; the other one is written next. */
+export const RING_COUNTS_OFFSET = 4480;
+export const RING_COUNTS_PAIR_LENGTH = 16;
+export const RING_COUNTS_COUNT_OFFSET = 8;
+/** u64: the producer may have overwritten everything before announced - capacity. */
+export const RING_ANNOUNCED_OFFSET = 5120;
+/** u64: begin of a record of late: where a reader that was lapped goes on. */
+export const RING_RESTART_OFFSET = 5248;
+
 export const RING_DATA_OFFSET = 8192;
+
+/** u32, in lanes: low half of the record's number in its lane. */
+export const RING_RECORD_SEQUENCE_OFFSET = 4;
 
 export const RING_RECORD_HEADER_LENGTH = 8;
 export const RING_RECORD_ALIGNMENT = 8;
