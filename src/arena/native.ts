@@ -22,6 +22,12 @@ export interface Native {
   inotifyInit(flags: number): number;
   inotifyAddWatch(fd: number, path: string | Uint8Array, mask: number): number;
   inotifyRemoveWatch(fd: number, watch: number): number;
+  fanotifyInit(flags: number, eventFlags: number): number;
+  fanotifyMark(fd: number, flags: number, mask: bigint, directory: number, path: Uint8Array): number;
+  /** `path` ends with a NUL; `handle` begins with its own capacity (struct file_handle). */
+  nameToHandleAt(directory: number, path: Uint8Array, handle: Uint8Array, mountId: Uint8Array, flags: number): number;
+  /** `path` ends with a NUL. */
+  statfs(path: Uint8Array, buffer: Uint8Array): number;
   /** read(2) straight into the arena or another buffer. */
   read(fd: number, buffer: Uint8Array, length: number): number;
   /** For descriptors that these calls made: Node's own close warns of those that it did not open. */
@@ -110,6 +116,22 @@ function bind(): Native {
     inotifyInit: libc.func('int inotify_init1(int flags)') as Native['inotifyInit'],
     inotifyAddWatch: inotifyAddWatchOf(libc.func('inotify_add_watch', 'int', ['int', bytes, 'uint32_t'])),
     inotifyRemoveWatch: libc.func('int inotify_rm_watch(int fd, int watch)') as Native['inotifyRemoveWatch'],
+    fanotifyInit: libc.func('int fanotify_init(uint32_t flags, uint32_t eventFlags)') as Native['fanotifyInit'],
+    fanotifyMark: libc.func('fanotify_mark', 'int', [
+      'int',
+      'uint32_t',
+      'uint64_t',
+      'int',
+      bytes,
+    ]) as Native['fanotifyMark'],
+    nameToHandleAt: libc.func('name_to_handle_at', 'int', [
+      'int',
+      bytes,
+      bytes,
+      bytes,
+      'int',
+    ]) as Native['nameToHandleAt'],
+    statfs: libc.func('statfs', 'int', [bytes, bytes]) as Native['statfs'],
     read: libc.func('read', 'intptr_t', ['int', bytes, 'size_t']) as Native['read'],
     close: libc.func('int close(int fd)') as Native['close'],
     ioctl: libc.func('ioctl', 'int', ['int', 'unsigned long', bytes]) as Native['ioctl'],

@@ -6,9 +6,9 @@ import { EFD_CLOEXEC, EFD_NONBLOCK, systemCallError } from '../../arena/native.t
 import { CausewayError } from '../../base/errors.ts';
 import { prepareRing } from '../ring-writer.ts';
 import type { SourceHost, SourceOptions } from '../source.ts';
+import { outermost } from '../tree/outermost.ts';
+import { SharedCounters } from '../tree/shared-counters.ts';
 import type { InotifyDetails } from './reader.ts';
-import { outermost } from './roots.ts';
-import { SharedCounters } from './shared-counters.ts';
 
 /**
  * Needs no privileges. The ring lies in the arena's first ring region.

@@ -1,9 +1,10 @@
 // How the roots are watched. A root's own fate - deleted, renamed, replaced by an editor's atomic save, created again - is an event of its parent, so
 // the parent is watched too, for that one name. Where the parent may not be watched, the root's own watch tells that it is gone, and no more.
 
+import type { KnownNode } from '../tree/known-tree.ts';
+import { lookAt } from '../tree/look.ts';
+import { outermost } from '../tree/outermost.ts';
 import { IN_DELETE_SELF, IN_DONT_FOLLOW, IN_MOVE_SELF, IN_ONLYDIR } from './abi.ts';
-import type { KnownNode } from './known-tree.ts';
-import { lookAt } from './look.ts';
 import { STRUCTURE_MASK } from './mask.ts';
 import type { Settler } from './settler.ts';
 import type { WatchedTree } from './watched-tree.ts';
@@ -21,12 +22,6 @@ export function watchRoots(
     if (root === '/') watchTop(watched, settler, mask, failed);
     else watchRoot(watched, settler, root, mask, parents, failed);
   }
-}
-
-/** A root inside another one is watched with it. */
-export function outermost(roots: readonly string[]): string[] {
-  const isInside = (path: string, root: string) => path.startsWith(root === '/' ? '/' : `${root}/`);
-  return [...new Set(roots)].filter((path) => !roots.some((root) => root !== path && isInside(path, root)));
 }
 
 function watchTop(

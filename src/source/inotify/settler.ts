@@ -4,9 +4,9 @@
 import type { Stats } from 'node:fs';
 import { KERNEL_OP_FILE_WRITE, KERNEL_VARIANT_SCAN } from '../../../layout/kernel-record.ts';
 import { errnoName } from '../../arena/native.ts';
+import { childrenOf, contentStamp, isSameKind, type KnownDirectory, type KnownNode } from '../tree/known-tree.ts';
+import { lookAt, namesIn } from '../tree/look.ts';
 import { IN_ACCESS, IN_CLOSE_NOWRITE, IN_OPEN } from './abi.ts';
-import { childrenOf, contentStamp, isSameKind, type KnownDirectory, type KnownNode } from './known-tree.ts';
-import { lookAt, namesIn } from './look.ts';
 import type { WatchedTree } from './watched-tree.ts';
 import { isGone } from './watches.ts';
 

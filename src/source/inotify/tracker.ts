@@ -21,6 +21,9 @@ import {
   KERNEL_OP_UNMOUNT,
   KERNEL_VARIANT_UNKNOWN,
 } from '../../../layout/kernel-record.ts';
+import type { Emitter } from '../tree/emitter.ts';
+import { childrenOf, contentStamp, type KnownNode } from '../tree/known-tree.ts';
+import { lookAt } from '../tree/look.ts';
 import {
   IN_ACCESS,
   IN_ATTRIB,
@@ -37,10 +40,7 @@ import {
   IN_OPEN,
   IN_UNMOUNT,
 } from './abi.ts';
-import type { Emitter } from './emitter.ts';
 import type { EventQueue, InotifyEvent } from './event-queue.ts';
-import { childrenOf, contentStamp, type KnownNode } from './known-tree.ts';
-import { lookAt } from './look.ts';
 import type { Settler } from './settler.ts';
 import { known, type WatchedTree } from './watched-tree.ts';
 

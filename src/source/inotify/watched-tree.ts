@@ -44,10 +44,10 @@ import {
   KERNEL_VARIANT_UNKNOWN,
 } from '../../../layout/kernel-record.ts';
 import { errnoName } from '../../arena/native.ts';
+import type { Emitter } from '../tree/emitter.ts';
+import { birthStamp, isSameKind, type KnownDirectory, type KnownNode, KnownTree } from '../tree/known-tree.ts';
+import { linkText, lookAt } from '../tree/look.ts';
 import { IN_DONT_FOLLOW, IN_ONLYDIR } from './abi.ts';
-import type { Emitter } from './emitter.ts';
-import { birthStamp, isSameKind, type KnownDirectory, type KnownNode, KnownTree } from './known-tree.ts';
-import { linkText, lookAt } from './look.ts';
 import { isGone, type Watches } from './watches.ts';
 
 const PERMISSION_BITS = 0o7777;

@@ -1,7 +1,8 @@
 // The kernel's watches and the nodes that they stand for. A watch belongs to an inode; it is asked for by path.
 
 import { errnoName, type Native } from '../../arena/native.ts';
-import type { KnownNode } from './known-tree.ts';
+import type { KnownNode } from '../tree/known-tree.ts';
+import { toBytes } from '../tree/look.ts';
 
 /** The path leads nowhere any more: the events that say so are on their way. */
 const GONE_ERRNOS = ['ENOENT', 'ENOTDIR', 'ELOOP'];
@@ -72,8 +73,4 @@ export class Watches {
 /** Of what add() answers. */
 export function isGone(negativeErrno: number): boolean {
   return GONE_ERRNOS.includes(errnoName(-negativeErrno));
-}
-
-export function toBytes(path: string): Buffer {
-  return Buffer.from(path === '' ? '/' : path, 'latin1');
 }

@@ -11,7 +11,7 @@ import { loadNative, type Native } from '../../../src/arena/native.ts';
 import { TreeView } from '../../../src/event/tree-view.ts';
 import { EventQueue } from '../../../src/source/inotify/event-queue.ts';
 import { attachInotify, openInotifyReader } from '../../../src/source/inotify/index.ts';
-import { outermost } from '../../../src/source/inotify/roots.ts';
+import { outermost } from '../../../src/source/tree/outermost.ts';
 import { requires } from '../../support/capabilities.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { sourceConformance } from '../conformance.ts';

@@ -1,4 +1,5 @@
-// Turns what the tracker has found into kernel records. inotify tells neither process nor time: both are flagged, never invented.
+// Turns what a tracker has found into kernel records. inotify tells neither process nor time, fanotify the process, but not always its name and user:
+// what is not known is flagged, never invented.
 
 import fs, { type Stats } from 'node:fs';
 import {
@@ -31,7 +32,19 @@ export interface Report {
   stat?: Stats | undefined;
 }
 
+/** Who did it. */
+export interface Actor {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly comm: Uint8Array;
+  /** KERNEL_FLAG_ bits that say what of this is not known. */
+  readonly flags: number;
+}
+
 const NO_BYTES = new Uint8Array(0);
+
+const NOBODY: Actor = { pid: 0, uid: 0, gid: 0, comm: NO_BYTES, flags: KERNEL_FLAG_PID_UNKNOWN };
 
 export class Emitter {
   readonly #writer: RingWriter;
@@ -39,6 +52,10 @@ export class Emitter {
   readonly #wanted: boolean[];
   /** CLOCK_MONOTONIC of the last read. */
   timeNs = 0n;
+  /** Who did what is reported now; undefined = not known. */
+  actor: Actor | undefined;
+  /** What is reported now is followed, but not told: somebody whom the user did not ask for did it. */
+  isMuted = false;
 
   /** @param ops Numbers of KERNEL_OP_; empty = all. */
   constructor(writer: RingWriter, counters: SharedCounters, ops: readonly number[]) {
@@ -54,7 +71,12 @@ export class Emitter {
   emit(report: Report): void {
     const { op, variant, stat } = report;
     if (!this.wants(op)) return;
-    let flags = KERNEL_FLAG_PID_UNKNOWN | KERNEL_FLAG_TIME_ESTIMATED | (report.flags ?? 0);
+    if (this.isMuted) {
+      this.#counters.countFiltered(1);
+      return;
+    }
+    const actor = this.actor ?? NOBODY;
+    let flags = actor.flags | KERNEL_FLAG_TIME_ESTIMATED | (report.flags ?? 0);
     if (report.isDirectory) flags |= KERNEL_FLAG_DIRECTORY;
     if (report.path.length > PATH_LENGTH_MAX) flags |= KERNEL_FLAG_PATH_TRUNCATED;
     if ((report.path2?.length ?? 0) > PATH_LENGTH_MAX) flags |= KERNEL_FLAG_PATH2_TRUNCATED;
@@ -71,6 +93,10 @@ export class Emitter {
         device: BigInt(stat?.dev ?? report.device ?? 0),
         size: BigInt(stat?.size ?? 0),
         argument: report.argument ?? 0n,
+        pid: actor.pid,
+        uid: actor.uid,
+        gid: actor.gid,
+        comm: actor.comm,
         mode: stat?.mode ?? report.mode ?? 0,
         path: innermost(report.path),
         path2: report.path2 === undefined ? NO_BYTES : innermost(report.path2),

@@ -1,7 +1,6 @@
 // Looks at the file system by path: what is there now, which need not be what was there when an event was queued.
 
 import fs, { type Stats } from 'node:fs';
-import { toBytes } from './watches.ts';
 
 /** undefined: not there, or nothing can be known of it. */
 export function lookAt(path: string): Stats | undefined {
@@ -29,4 +28,8 @@ export function linkText(path: string): string {
   } catch {
     return '';
   }
+}
+
+export function toBytes(path: string): Buffer {
+  return Buffer.from(path === '' ? '/' : path, 'latin1');
 }

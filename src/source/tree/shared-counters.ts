@@ -1,4 +1,4 @@
-// Counters of the inotify source in memory that host and reader share, so that the host can tell them at any time, and a reader that replaces a
+// Counters of the sources that read events themselves (inotify, fanotify) in memory that host and reader share, so that the host can tell them at any time, and a reader that replaces a
 // dead one knows that it does, and goes on with the lane's numbers.
 
 /** Indexes into a BigUint64Array. */
@@ -7,7 +7,9 @@ const LANE_SEQUENCE = 1;
 const OVERFLOWS = 2;
 const WATCHES_FAILED = 3;
 const WATCHES = 4;
-const COUNT = 5;
+const MALFORMED = 5;
+const FILTERED = 6;
+const COUNT = 7;
 
 export class SharedCounters {
   readonly buffer: SharedArrayBuffer;
@@ -35,6 +37,15 @@ export class SharedCounters {
     Atomics.add(this.#words, WATCHES_FAILED, 1n);
   }
 
+  countMalformed(count: number): void {
+    Atomics.add(this.#words, MALFORMED, BigInt(count));
+  }
+
+  /** Events that nobody asked for: of other places, or other processes. */
+  countFiltered(count: number): void {
+    Atomics.add(this.#words, FILTERED, BigInt(count));
+  }
+
   setWatches(count: number): void {
     Atomics.store(this.#words, WATCHES, BigInt(count));
   }
@@ -49,6 +60,14 @@ export class SharedCounters {
 
   get failedWatches(): bigint {
     return Atomics.load(this.#words, WATCHES_FAILED);
+  }
+
+  get malformed(): bigint {
+    return Atomics.load(this.#words, MALFORMED);
+  }
+
+  get filtered(): bigint {
+    return Atomics.load(this.#words, FILTERED);
   }
 
   get watches(): number {

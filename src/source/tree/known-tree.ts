@@ -1,5 +1,5 @@
-// What is known of the watched trees: one node a name. inotify names a directory by its watch and a file by its name in there, so paths are built
-// here; and only who knows what was there can tell a creation that a scan has found already from a new one.
+// What is known of the watched trees: one node a name. inotify names a directory by its watch, fanotify by its handle, and a file by its name in there,
+// so paths are built here; and only who knows what was there can tell a creation that a scan has found already from a new one.
 //
 // Names are byte strings: JavaScript strings with one character (U+0000..U+00FF) for each byte, because a name need not be UTF-8. ('latin1')
 
@@ -20,6 +20,8 @@ export class KnownNode {
   stamp: number;
   /** Of the moment at which the file was made; 0 = not known. */
   birth: number;
+  /** fanotify: file system and file handle (handles.ts), the same one never again; '' = not known, or not asked for. */
+  handle = '';
   readonly directory: KnownDirectory | undefined;
 
   constructor(name: string, parent: KnownNode | undefined, isDirectory: boolean, stat: Stats | undefined) {
