@@ -17,6 +17,7 @@ import {
   QUEUE_CONSUMER_HELD_OFFSET,
   QUEUE_CONSUMER_LANES_OFFSET,
   QUEUE_CONSUMER_LANE_OFFSET,
+  QUEUE_CONSUMER_LAPPED_OFFSET,
   QUEUE_CONSUMER_MODE_OFFSET,
   QUEUE_CONSUMER_NEXT_OFFSET,
   QUEUE_CONSUMER_QUEUE_OFFSET,
@@ -32,6 +33,7 @@ import {
   QUEUE_ROWS_MAX,
   QUEUE_SLEEPERS_OFFSET,
   QUEUE_SLOT_DELIVERED_OFFSET,
+  QUEUE_SLOT_LAPPED_OFFSET,
   QUEUE_SLOT_NONE,
   QUEUE_WAKE_OFFSET,
 } from "../layout/queue";
@@ -76,6 +78,7 @@ export function queueConsumerInit(
   store<u32>(state, held as u32, QUEUE_CONSUMER_HELD_OFFSET);
   store<u32>(state, heldLength, QUEUE_CONSUMER_HELD_LENGTH_OFFSET);
   store<u32>(state, shared, QUEUE_CONSUMER_SHARED_OFFSET);
+  if (slot != QUEUE_SLOT_NONE) resumeCounts(state, slot);
   if (mode == QUEUE_MODE_MPMC) return STATUS_EMPTY;
   if (mode > (QUEUE_MODE_MPMC as u32)) return queueJoin(state);
   for (let number: u32 = 0; number < lanes; number++) {
@@ -83,6 +86,13 @@ export function queueConsumerInit(
     store<u64>(laneStateAddress(state, number), position, QUEUE_LANE_STATE_POSITION_OFFSET);
   }
   return STATUS_EMPTY;
+}
+
+/** A slot's counters go on from one consumer to the next. */
+function resumeCounts(state: usize, slot: u32): void {
+  const at = slotAddress(state, slot);
+  store<u64>(state, load<u64>(at, QUEUE_SLOT_DELIVERED_OFFSET), QUEUE_CONSUMER_DELIVERED_OFFSET);
+  store<u64>(state, load<u64>(at, QUEUE_SLOT_LAPPED_OFFSET), QUEUE_CONSUMER_LAPPED_OFFSET);
 }
 
 /**

@@ -11,6 +11,7 @@
 import {
   QUEUE_CLOSED_OFFSET,
   QUEUE_CONSUMERS_OFFSET,
+  QUEUE_EXPIRE_AFTER_MS_OFFSET,
   QUEUE_HELD_LENGTH_OFFSET,
   QUEUE_LANES_OFFSET,
   QUEUE_LANE_CAPACITY_OFFSET,
@@ -37,8 +38,10 @@ export function queueInit(
   consumers: u32,
   recordLengthMax: u32,
   heldLength: u32,
+  expireAfterMs: u32,
   lane: usize,
 ): void {
+  store<u32>(queue, expireAfterMs, QUEUE_EXPIRE_AFTER_MS_OFFSET);
   store<u32>(queue, mode, QUEUE_MODE_OFFSET);
   store<u32>(queue, lanes, QUEUE_LANES_OFFSET);
   store<u32>(queue, capacity, QUEUE_LANE_CAPACITY_OFFSET);

@@ -175,3 +175,5 @@ export const KERNEL_FLAG_TIME_ESTIMATED = 128;
 export const KERNEL_FLAG_DIRECTORY = 256;
 /** Both flags above that concern paths were settled by user space: paths are final. */
 export const KERNEL_FLAG_RESOLVED = 512;
+/** The pid is known, but not uid, gid and comm: the process had ended before it could be asked for them. */
+export const KERNEL_FLAG_ACTOR_UNKNOWN = 1024;

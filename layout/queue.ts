@@ -36,6 +36,8 @@ export const QUEUE_RECORD_LENGTH_MAX_OFFSET = 20;
 export const QUEUE_HELD_LENGTH_OFFSET = 24;
 /** Bytes of the whole queue. */
 export const QUEUE_LENGTH_OFFSET = 28;
+/** broadcast: a consumer that does not move for so long while a producer waits for it is left behind; 0 = never. */
+export const QUEUE_EXPIRE_AFTER_MS_OFFSET = 32;
 /** UTF-8, filled up with NUL. */
 export const QUEUE_NAME_OFFSET = 64;
 export const QUEUE_NAME_LENGTH = 64;

@@ -43,3 +43,9 @@ export type {
 export { TreeView } from './event/tree-view.ts';
 export { EVENT_TYPE_CODES, EVENT_TYPE_NAMES, type EventTypeName } from './event/type-name.ts';
 export { type JournalInfo, journalInfo } from './journal/info.ts';
+export type { QueueConsumer, TakeLapse, TakeRecord } from './queue/consumer.ts';
+export type { QueueMode, QueueOptions, QueuePlan } from './queue/plan.ts';
+export type { QueueProducer } from './queue/producer.ts';
+export { Queue, queueRegion } from './queue/queue.ts';
+export type { Reaped } from './queue/reaper.ts';
+export type { ConsumerStats, LaneStats, QueueStats } from './queue/stats.ts';

@@ -12,7 +12,7 @@ const LINES_MAX = 600;
 /** Imports point to lower layers. Within a layer, only along the edges that are listed. */
 const LAYERS: readonly (readonly string[])[] = [
   ['layout'],
-  ['base', 'arena', 'event', 'assembly'],
+  ['base', 'arena', 'event', 'queue', 'assembly'],
   ['source', 'journal', 'recovery', 'ordering', 'transaction', 'stream', 'cluster'],
   ['worker', 'engine', 'server'],
   ['cli'],
@@ -22,6 +22,8 @@ const EDGES_WITHIN_A_LAYER = [
   'arena -> base',
   'event -> base',
   'event -> arena',
+  'queue -> base',
+  'queue -> arena',
   'engine -> worker',
   'server -> engine',
 ];

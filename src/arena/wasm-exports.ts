@@ -24,6 +24,65 @@ export interface Wasm {
   ringConsumerPark(state: number, timeoutNs: bigint): number;
   ringProducerPark(state: number, length: number, timeoutNs: bigint): number;
 
+  // assembly/queue.ts, queue-producer.ts, queue-consumer.ts, queue-claim.ts, queue-broadcast.ts
+  queueInit(
+    queue: number,
+    length: number,
+    mode: number,
+    lanes: number,
+    capacity: number,
+    consumers: number,
+    recordLengthMax: number,
+    heldLength: number,
+    expireAfterMs: number,
+    lane: number,
+  ): void;
+  /** 1 = the caller is to wake consumers of other processes. */
+  queueClose(queue: number, shared: number): number;
+  queueProducerInit(
+    state: number,
+    queue: number,
+    mode: number,
+    number: number,
+    lane: number,
+    capacity: number,
+    consumers: number,
+    recordLengthMax: number,
+    shared: number,
+  ): number;
+  queueReserve(state: number, length: number): number;
+  queueSubmit(state: number, length: number): void;
+  /** 1 = the caller is to wake consumers of other processes. */
+  queuePublish(state: number): number;
+  queueDrop(state: number, count: number): void;
+  /** The value of the room word to sleep on. */
+  queueRoomSleep(state: number): number;
+  queueRoomAwake(state: number): void;
+  queueConsumerInit(
+    state: number,
+    queue: number,
+    mode: number,
+    lanes: number,
+    capacity: number,
+    consumers: number,
+    recordLengthMax: number,
+    slot: number,
+    lane: number,
+    held: number,
+    heldLength: number,
+    shared: number,
+  ): number;
+  /** Rows, or a status. */
+  queueDrain(state: number, recordsMax: number): number;
+  queueRelease(state: number): void;
+  queueAdopt(state: number, slot: number, heldFirst: number, heldLength: number): number;
+  queueAvailable(state: number): number;
+  /** The value of the wake word to sleep on. */
+  queueSleep(state: number): number;
+  queueAwake(state: number): void;
+  queuePark(state: number, timeoutNs: bigint): number;
+  queueLeave(state: number): void;
+
   // assembly/log.ts
   /** Address of the claimed entry, or a status; read addresses with `>>> 0`. */
   journalReserve(length: number): number;

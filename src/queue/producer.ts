@@ -1,0 +1,255 @@
+// The producer of a queue, in a lane of its own. offer() or reserve/submit, then publish() once per batch: only then can anybody see the records.
+
+import {
+  QUEUE_PRODUCER_COUNT_OFFSET,
+  QUEUE_PRODUCER_POSITION_OFFSET,
+  QUEUE_PRODUCER_PUBLISHED_OFFSET,
+  QUEUE_ROOM_WAKE_OFFSET,
+  QUEUE_WAKE_OFFSET,
+} from '../../layout/queue.ts';
+import { RING_DROPPED_OFFSET, RING_PRODUCER_OWNER_OFFSET } from '../../layout/ring.ts';
+import { STATUS_CORRUPT, STATUS_FULL, STATUS_TOO_LONG } from '../../layout/status.ts';
+import { giveOwnership, newOwner, takeOwnership } from '../arena/owner.ts';
+import { park, parkAsync, wake } from '../arena/parking.ts';
+import { CausewayError } from '../base/errors.ts';
+import { laneAddress, type QueuePlace, sharedFlag } from './place.ts';
+import { modeNumber } from './plan.ts';
+import { expireAt, forgetProducer, reapQueue, slowestCursor } from './reaper.ts';
+
+/** Who waits for room looks for the dead and the slow this often. */
+const LOOK_MS = 100;
+
+export class QueueProducer {
+  /** Number of its lane: consumers get it with each record. */
+  readonly lane: number;
+  readonly #queue: QueuePlace;
+  readonly #owner: bigint;
+  readonly #state: number;
+  readonly #lane: number;
+  #isClosed = false;
+  #lookedMs = 0;
+  /** broadcast: where the slowest consumer stood when this producer found the lane full, and since when. */
+  #slowest: bigint | undefined;
+  #slowestSinceMs = 0;
+
+  private constructor(queue: QueuePlace, owner: bigint, lane: number, state: number) {
+    this.#queue = queue;
+    this.#owner = owner;
+    this.lane = lane;
+    this.#lane = laneAddress(queue, lane);
+    this.#state = state;
+  }
+
+  /** @throws CausewayError RING_TAKEN, ARENA_FULL; RING_CORRUPT when the lane was scribbled over. */
+  static open(queue: QueuePlace): QueueProducer {
+    const owner = newOwner();
+    const lane = takeLane(queue, owner);
+    const ownerAddress = laneAddress(queue, lane) + RING_PRODUCER_OWNER_OFFSET;
+    try {
+      const state = queue.arena.takeEndpoint(owner).address;
+      const producer = new QueueProducer(queue, owner, lane, state);
+      producer.#begin();
+      return producer;
+    } catch (error) {
+      giveOwnership(queue.arena, ownerAddress, owner);
+      throw error;
+    }
+  }
+
+  #begin(): void {
+    const { arena, wasm, address, plan } = this.#queue;
+    const status = wasm.queueProducerInit(
+      this.#state,
+      address,
+      modeNumber(plan.mode),
+      this.lane,
+      this.#lane,
+      plan.laneCapacity,
+      plan.consumers,
+      plan.recordLengthMax,
+      sharedFlag(this.#queue),
+    );
+    if (status !== STATUS_CORRUPT) return;
+    arena.giveEndpoint(this.#state);
+    throw new CausewayError(
+      'RING_CORRUPT',
+      `queue at ${address}: lane=${this.lane}: its positions and counts do not fit`,
+    );
+  }
+
+  /**
+   * Address of room for `length` bytes, or STATUS_FULL. Reserving again without submit() gives the same place.
+   * @throws CausewayError RECORD_TOO_LONG when it never fits.
+   */
+  reserve(length: number): number {
+    const address = this.#queue.wasm.queueReserve(this.#state, length);
+    if (address > 0) return address;
+    if (address === STATUS_TOO_LONG) {
+      throw new CausewayError(
+        'RECORD_TOO_LONG',
+        `record does not fit the queue: length=${length}, lengthMax=${this.#queue.plan.recordLengthMax}`,
+      );
+    }
+    return this.#reserveAgain(length);
+  }
+
+  #reserveAgain(length: number): number {
+    // Nobody can make room for what nobody sees.
+    this.publish();
+    this.#lookAtOthers();
+    return this.#queue.wasm.queueReserve(this.#state, length);
+  }
+
+  /** The record that was reserved with this length is filled in. */
+  submit(length: number): void {
+    this.#queue.wasm.queueSubmit(this.#state, length);
+  }
+
+  /** Everything submitted can be seen, and who sleeps is woken. */
+  publish(): void {
+    const { arena, wasm, address } = this.#queue;
+    if (wasm.queuePublish(this.#state)) wake(arena, address + QUEUE_WAKE_OFFSET);
+  }
+
+  /** Writes one record; false when the lane is full. Seen after publish(). */
+  offer(record: Uint8Array): boolean {
+    const address = this.reserve(record.length);
+    if (address === STATUS_FULL) return false;
+    this.#queue.arena.bytes.set(record, address);
+    this.submit(record.length);
+    return true;
+  }
+
+  /** Writes one record and publishes: false when the lane stayed full for timeoutMs. Blocks the thread meanwhile. */
+  send(record: Uint8Array, timeoutMs = Number.POSITIVE_INFINITY): boolean {
+    while (!this.offer(record)) {
+      if (!this.waitForRoom(record.length, timeoutMs)) return false;
+    }
+    this.publish();
+    return true;
+  }
+
+  /** Blocks this thread until there is room for `length` bytes: false when timeoutMs passed first. */
+  waitForRoom(length: number, timeoutMs: number): boolean {
+    const end = performance.now() + timeoutMs;
+    for (;;) {
+      if (this.reserve(length) !== STATUS_FULL) return true;
+      const leftMs = end - performance.now();
+      if (leftMs <= 0) return false;
+      this.#sleep((word, value) => park(this.#queue.arena, word, value, Math.min(leftMs, LOOK_MS)), length);
+    }
+  }
+
+  /** The same without blocking the thread. */
+  async waitForRoomAsync(length: number, timeoutMs: number): Promise<boolean> {
+    const end = performance.now() + timeoutMs;
+    for (;;) {
+      if (this.reserve(length) !== STATUS_FULL) return true;
+      const leftMs = end - performance.now();
+      if (leftMs <= 0) return false;
+      await this.#sleep((word, value) => parkAsync(this.#queue.arena, word, value, Math.min(leftMs, LOOK_MS)), length);
+    }
+  }
+
+  /** S1 to S4 of assembly/queue.ts. */
+  #sleep<Result>(sleep: (word: number, value: number) => Result, length: number): Result | undefined {
+    const { wasm, address } = this.#queue;
+    const value = wasm.queueRoomSleep(this.#state);
+    if (wasm.queueReserve(this.#state, length) > 0) {
+      wasm.queueRoomAwake(this.#state);
+      return undefined;
+    }
+    const slept = sleep(address + QUEUE_ROOM_WAKE_OFFSET, value);
+    if (slept instanceof Promise) {
+      return slept.finally(() => wasm.queueRoomAwake(this.#state)) as Result;
+    }
+    wasm.queueRoomAwake(this.#state);
+    return slept;
+  }
+
+  /** The lane is full: perhaps because somebody died, or does not move. */
+  #lookAtOthers(): void {
+    const now = performance.now();
+    if (now - this.#lookedMs < LOOK_MS) return;
+    this.#lookedMs = now;
+    reapQueue(this.#queue);
+    const { mode, expireAfterMs } = this.#queue.plan;
+    if (mode === 'broadcast' && expireAfterMs > 0) this.#expireSlow(now, expireAfterMs);
+  }
+
+  #expireSlow(now: number, expireAfterMs: number): void {
+    const slowest = slowestCursor(this.#queue, this.lane);
+    if (slowest === undefined || slowest !== this.#slowest) {
+      this.#slowest = slowest;
+      this.#slowestSinceMs = now;
+    } else if (now - this.#slowestSinceMs >= expireAfterMs) {
+      expireAt(this.#queue, this.lane, slowest);
+    }
+  }
+
+  /** Counts records that were given up because the lane was full. */
+  drop(count: number): void {
+    this.#queue.wasm.queueDrop(this.#state, count);
+  }
+
+  /** Records given up in this lane, by its earlier producers too. */
+  get dropped(): bigint {
+    return Atomics.load(this.#queue.arena.u64, (this.#lane + RING_DROPPED_OFFSET) / 8);
+  }
+
+  /** Records submitted in this lane, by its earlier producers too. */
+  get count(): bigint {
+    return this.#word(QUEUE_PRODUCER_COUNT_OFFSET);
+  }
+
+  /** Bytes ever submitted in this lane. */
+  get position(): bigint {
+    return this.#word(QUEUE_PRODUCER_POSITION_OFFSET);
+  }
+
+  /** Up to this position everything can be seen. */
+  get published(): bigint {
+    return this.#word(QUEUE_PRODUCER_PUBLISHED_OFFSET);
+  }
+
+  #word(offset: number): bigint {
+    return this.#queue.arena.view.getBigUint64(this.#state + offset, true);
+  }
+
+  /** Publishes and leaves the lane to another producer. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.publish();
+    this.#queue.arena.giveEndpoint(this.#state);
+    giveOwnership(this.#queue.arena, this.#lane + RING_PRODUCER_OWNER_OFFSET, this.#owner);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** A free lane, or else one whose producer died. */
+function takeLane(queue: QueuePlace, owner: bigint): number {
+  const { arena, plan } = queue;
+  const addresses = Array.from(
+    { length: plan.lanes },
+    (_, lane) => laneAddress(queue, lane) + RING_PRODUCER_OWNER_OFFSET,
+  );
+  const free = addresses.findIndex((address) => Atomics.compareExchange(arena.u64, address / 8, 0n, owner) === 0n);
+  if (free >= 0) return free;
+  let holder = 0n;
+  for (const [lane, address] of addresses.entries()) {
+    const ownership = takeOwnership(arena, address, owner);
+    if (ownership.taken) {
+      if (ownership.adoptedFrom !== 0n) forgetProducer(queue, lane);
+      return lane;
+    }
+    holder = ownership.holder;
+  }
+  throw new CausewayError(
+    'RING_TAKEN',
+    `queue ${JSON.stringify(plan.name)}: every lane has a producer: producers=producersMax=${plan.lanes}, last owner=${holder}`,
+  );
+}
