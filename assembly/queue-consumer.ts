@@ -118,6 +118,8 @@ export function queueDrain(state: usize, recordsMax: u32): i32 {
   store<u32>(state, lane, QUEUE_CONSUMER_NEXT_OFFSET);
   const rows = load<u32>(state, QUEUE_CONSUMER_ROWS_OFFSET);
   if (rows) return rows;
+  // Only padding: nobody will release it, and its producer may wait for the room.
+  if (load<u32>(state, QUEUE_CONSUMER_TOUCHED_OFFSET)) queueRelease(state);
   if (answer == STATUS_CORRUPT) detach(state);
   return answer == STATUS_EMPTY && closed ? STATUS_CLOSED : answer;
 }

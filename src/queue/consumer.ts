@@ -112,9 +112,8 @@ export class QueueConsumer {
   drain(take: TakeRecord, recordsMax = QUEUE_ROWS_MAX, lapse?: TakeLapse): number {
     const rows = this.#nextRows(recordsMax);
     if (rows === STATUS_CORRUPT) throw this.#corrupt();
-    if (rows <= 0) return rows;
-    const records = this.#handOut(rows, take, lapse);
-    this.#queue.wasm.queueRelease(this.#state);
+    const records = rows > 0 ? this.#handOut(rows, take, lapse) : rows;
+    if (rows > 0) this.#queue.wasm.queueRelease(this.#state);
     this.#wakeProducers();
     return records;
   }
