@@ -34,11 +34,21 @@ export interface Native {
   close(fd: number): number;
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   futex(word: Uint8Array, operation: number, value: number, timeout: Pointer): number;
-  /** The same on a thread of libuv's pool. */
-  futexAsync(word: Uint8Array, operation: number, value: number, timeout: Pointer): Promise<number>;
+  /** The same on a thread of libuv's pool: what it answers, and the errno if that is -1. */
+  futexAsync(word: Uint8Array, operation: number, value: number, timeout: Pointer): Promise<FutexAnswer>;
+  /** futex_waitv(2): sleeps on several words at once (Linux 5.16). The answer is the index of one that was woken. */
+  futexWaitv(waiters: Uint8Array, count: number, timeout: Uint8Array): Promise<FutexAnswer>;
+  hasFutexWaitv(): boolean;
+  /** Where these bytes are: for structures that the kernel reads. */
+  addressOf(bytes: Uint8Array): bigint;
   clockGettime(clock: number, timespec: Uint8Array): number;
   setgroups(count: number, groups: Uint8Array | null): number;
   errno(): number;
+}
+
+export interface FutexAnswer {
+  value: number;
+  errno: number;
 }
 
 export const PROT_READ = 1;
@@ -67,6 +77,8 @@ export const EPOLLIN = 1;
 export const CLOCK_REALTIME = 0;
 export const CLOCK_MONOTONIC = 1;
 
+/** The same on all architectures. */
+const FUTEX_WAITV_CALL = 449;
 const FUTEX_CALL: Record<string, number> = { x64: 202, arm64: 98 };
 
 let loaded: Native | undefined;
@@ -102,6 +114,7 @@ function bind(): Native {
   const bytes = koffi.pointer('uint8_t');
   const futexCall = FUTEX_CALL[process.arch] ?? -1;
   const syscall = libc.func('syscall', 'long', ['long', bytes, 'int', 'uint32_t', bytes, 'void *', 'uint32_t']);
+  const futexWaitv = libc.func('syscall', 'int', ['long', bytes, 'uint32_t', 'uint32_t', bytes, 'int']);
   return {
     mmap: libc.func('mmap', 'intptr_t', [bytes, 'size_t', 'int', 'int', 'int', 'int64_t']) as Native['mmap'],
     madvise: libc.func('madvise', 'int', [bytes, 'size_t', 'int']) as Native['madvise'],
@@ -138,26 +151,32 @@ function bind(): Native {
     futex: (word, operation, value, timeout) =>
       Number(syscall(futexCall, word, operation, value, timeout, null, 0) as number | bigint),
     futexAsync: (word, operation, value, timeout) =>
-      new Promise((resolve, reject) => {
-        syscall.async(
-          futexCall,
-          word,
-          operation,
-          value,
-          timeout,
-          null,
-          0,
-          (error: unknown, answer: number | bigint) => {
-            // Named here so that memory and timespec outlive the call, which knows their addresses only.
-            if (error || word.length === 0 || timeout?.length === 0) reject(error);
-            else resolve(Number(answer));
-          },
-        );
-      }),
+      onPool(koffi, syscall, [futexCall, word, operation, value, timeout, null, 0]),
+    futexWaitv: (waiters, count, timeout) =>
+      onPool(koffi, futexWaitv, [FUTEX_WAITV_CALL, waiters, count, 0, timeout, CLOCK_MONOTONIC]),
+    // Of no words at all: refused by a kernel that knows the call.
+    hasFutexWaitv: () =>
+      futexWaitv(FUTEX_WAITV_CALL, null, 0, 0, null, CLOCK_MONOTONIC) === -1 && errnoName(koffi.errno()) === 'EINVAL',
+    addressOf: (memory) => BigInt(koffi.address(memory)),
     clockGettime: libc.func('clock_gettime', 'int', ['int', bytes]) as Native['clockGettime'],
     setgroups: libc.func('setgroups', 'int', ['size_t', bytes]) as Native['setgroups'],
     errno: () => koffi.errno(),
   };
+}
+
+/** A call that may sleep, on a thread of libuv's pool. Its buffers are kept until it has returned: it knows their addresses only. */
+function onPool(
+  koffi: typeof import('koffi'),
+  call: { async: (...args: unknown[]) => void },
+  args: unknown[],
+): Promise<FutexAnswer> {
+  return new Promise((resolve, reject) => {
+    call.async(...args, (error: unknown, answer: number | bigint) => {
+      const value = Number(answer);
+      if (error || args.length === 0) reject(error);
+      else resolve({ value, errno: value < 0 ? koffi.errno() : 0 });
+    });
+  });
 }
 
 /** Paths are bytes: one that is not UTF-8 is passed as a buffer, with its NUL added here. */

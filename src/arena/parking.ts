@@ -8,14 +8,15 @@
 // arena it is futex(2) on the page of the file, without FUTEX_PRIVATE_FLAG; there, nobody must wait or notify by Atomics or wasm.
 
 import type { Arena } from './arena.ts';
+import { FUTEX_SLICE_MS, FutexGroup, timespecOf } from './futex-group.ts';
 import { loadNative, type Native } from './native.ts';
 
 const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
-/** A system call cannot be interrupted by worker.terminate() or process.exit(): nobody sleeps in one for longer. */
-const SLICE_MS = 200;
 const WAKE_COUNT_MAX = 0x7fffffff;
 const TIMER_MS_MAX = 0x7fffffff;
+
+let group: FutexGroup | undefined;
 
 /** Blocks this thread until it is woken, the word at `wordAddress` is not `expected`, or timeoutMs (Infinity = no limit) have passed. */
 export function park(arena: Arena, wordAddress: number, expected: number, timeoutMs: number): void {
@@ -28,32 +29,21 @@ export function park(arena: Arena, wordAddress: number, expected: number, timeou
   const end = performance.now() + timeoutMs;
   let leftMs = timeoutMs;
   while (leftMs > 0 && Atomics.load(arena.i32, wordAddress / 4) === (expected | 0)) {
-    const isWoken = native.futex(word, FUTEX_WAIT, expected >>> 0, timespecOf(Math.min(leftMs, SLICE_MS))) === 0;
-    if (isWoken) return;
+    const timeout = timespecOf(BigInt(Math.ceil(Math.min(leftMs, FUTEX_SLICE_MS) * 1e6)));
+    if (native.futex(word, FUTEX_WAIT, expected >>> 0, timeout) === 0) return;
     leftMs = end - performance.now();
   }
 }
 
 /**
- * As park(), for a thread with an event loop, which goes on meanwhile. It keeps the process running until it resolves. In a shared arena each call holds a
- * thread of libuv's pool (4, unless UV_THREADPOOL_SIZE says otherwise) as long as it waits.
+ * As park(), for a thread with an event loop, which goes on meanwhile. It keeps the process running until it resolves. All sleepers of a thread in shared
+ * arenas hold one thread of libuv's pool together (of 4, unless UV_THREADPOOL_SIZE says otherwise).
  */
-export async function parkAsync(arena: Arena, wordAddress: number, expected: number, timeoutMs: number): Promise<void> {
+export function parkAsync(arena: Arena, wordAddress: number, expected: number, timeoutMs: number): Promise<void> {
   if (!arena.isShared) return waitAsync(arena, wordAddress, expected, timeoutMs);
-  const native = nativeOf();
-  const end = performance.now() + timeoutMs;
-  let leftMs = timeoutMs;
-  while (leftMs > 0 && Atomics.load(arena.i32, wordAddress / 4) === (expected | 0)) {
-    const sliceMs = Math.min(leftMs, SLICE_MS);
-    const answer = await native.futexAsync(
-      arena.slice(wordAddress, 4),
-      FUTEX_WAIT,
-      expected >>> 0,
-      timespecOf(sliceMs),
-    );
-    if (answer === 0) return;
-    leftMs = end - performance.now();
-  }
+  group ??= new FutexGroup(nativeOf());
+  const word = { i32: arena.i32, bytes: arena.slice(wordAddress, 4), index: wordAddress / 4, expected: expected | 0 };
+  return group.sleep(word, timeoutMs);
 }
 
 /** Wakes up to `count` threads that are parked on the word, in this process and, when the arena is shared, in others: how many. */
@@ -79,12 +69,4 @@ function nativeOf(): Native {
   // An arena is shared by mapping a file, which needs the same library.
   if (native === undefined) throw new Error('a shared arena without koffi');
   return native;
-}
-
-function timespecOf(ms: number): Uint8Array {
-  const timespec = Buffer.alloc(16);
-  const seconds = Math.floor(ms / 1000);
-  timespec.writeBigInt64LE(BigInt(seconds), 0);
-  timespec.writeBigInt64LE(BigInt(Math.round((ms - seconds * 1000) * 1e6)), 8);
-  return timespec;
 }
