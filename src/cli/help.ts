@@ -2,7 +2,7 @@
 
 export const DESCRIPTION =
   'Know which process changed which file, in what order, with nothing lost - provably.\n' +
-  'File operations come straight from the kernel (eBPF as root, inotify for everybody), and any loss is counted and shown.';
+  'File operations come straight from the kernel (eBPF or fanotify as root, inotify for everybody), and any loss is counted and shown.';
 
 export const PROGRAM_EXAMPLES = `
 Examples:
@@ -25,7 +25,7 @@ export const WATCH_DESCRIPTION = [
   '',
   'On a terminal it is a table that fills the window, in a pipe one line an event, with --json one JSON object a line. Table and lines show what changes something (fs.* without fs.read, system.*); --all adds open, read, close and the like; --json prints everything unless --type says otherwise. A --journal or --record keeps everything too, whatever is shown, unless --type says otherwise.',
   '',
-  'Processes are known with the source ebpf (root). The source inotify (anybody) sees what changed, but not who did it; it is taken by itself where ebpf is not possible, and said.',
+  'Processes are known with the source ebpf (root), and with fanotify (root) while they live. The source inotify (anybody) sees what changed, but not who did it. Where one is not possible the next is taken by itself, and said.',
 ].join('\n');
 
 export const WATCH_EXAMPLES = `

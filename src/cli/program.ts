@@ -56,7 +56,7 @@ function addWatch(program: Command): void {
     .option('-a, --all', 'also show what changes nothing: open, read, close, directory reads (default with --json)')
     .addOption(
       new Option('-s, --source <source>', 'where events come from')
-        .choices(['auto', 'ebpf', 'inotify'])
+        .choices(['auto', 'ebpf', 'fanotify', 'inotify'])
         .default('auto'),
     )
     .option('-j, --journal <directory>', 'keep the events in a journal, for causeway log')
@@ -147,7 +147,7 @@ function addDemo(program: Command): void {
     .option('--processes <count>', 'how many processes make it', parseProcesses, 3)
     .addOption(
       new Option('-s, --source <source>', 'where events come from')
-        .choices(['auto', 'ebpf', 'inotify'])
+        .choices(['auto', 'ebpf', 'fanotify', 'inotify'])
         .default('auto'),
     )
     .addOption(jsonOption())
@@ -163,7 +163,7 @@ function addDemo(program: Command): void {
     .addOption(secondsOption('end after this time (default: with Ctrl-C)'))
     .addOption(
       new Option('-s, --source <source>', 'where events come from')
-        .choices(['auto', 'ebpf', 'inotify'])
+        .choices(['auto', 'ebpf', 'fanotify', 'inotify'])
         .default('auto'),
     )
     .option('-a, --all', 'also show what changes nothing')

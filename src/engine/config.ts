@@ -36,7 +36,7 @@ export const engineConfigSchema = z.strictObject({
   paths: z.array(z.string().min(1)).default([]).describe('Directories or files to watch'),
   source: z
     .union([
-      z.enum(['auto', 'ebpf', 'inotify', 'none']),
+      z.enum(['auto', 'ebpf', 'fanotify', 'inotify', 'none']),
       z.strictObject({ trace: z.string().min(1), speed: z.enum(['recorded', 'maximum']).default('recorded') }),
     ])
     .default('auto')

@@ -9,8 +9,8 @@ export type { LatencyStats };
 export interface EngineOptions {
   /** Directories or files to watch; with source 'trace' not needed. */
   paths?: readonly string[];
-  /** 'auto' (default) takes the first of ebpf, inotify that works here. { trace: file } replays a recording. */
-  source?: 'auto' | 'ebpf' | 'inotify' | 'none' | { trace: string; speed?: 'recorded' | 'maximum' };
+  /** 'auto' (default) takes the first of ebpf, fanotify, inotify that works here. { trace: file } replays a recording. */
+  source?: 'auto' | 'ebpf' | 'fanotify' | 'inotify' | 'none' | { trace: string; speed?: 'recorded' | 'maximum' };
   /** Directory of the journal; without one, events are kept in an unnamed temporary file that goes with the process. */
   journal?: string | { directory: string; segmentLength?: number };
   /** Of captured events. Default 'process'. */
@@ -42,7 +42,7 @@ export interface EmitOptions {
 }
 
 export interface EngineStats {
-  source: { kind: string; description: string; produced: bigint; dropped: Record<string, bigint> };
+  source: { kind: string; description: string; produced: bigint; dropped: Record<string, bigint>; filtered?: bigint };
   ingest: {
     delivered: bigint;
     filtered: bigint;

@@ -31,6 +31,7 @@ const NOTES: readonly (readonly [flag: number, note: string])[] = [
   [record.KERNEL_FLAG_PATH2_BY_NAME, 'path2ByName'],
   [record.KERNEL_FLAG_TIME_ESTIMATED, 'timeEstimated'],
   [record.KERNEL_FLAG_DIRECTORY, 'directory'],
+  [record.KERNEL_FLAG_ACTOR_UNKNOWN, 'userUnknown'],
 ];
 
 const notesByFlags = new Map<number, readonly string[] | undefined>();

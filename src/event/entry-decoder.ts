@@ -2,7 +2,11 @@
 // thousands of entries a second, so it makes no object that is not in its answer, and a bigint only where the type says bigint.
 
 import * as E from '../../layout/entry.ts';
-import { KERNEL_FLAG_PID_UNKNOWN } from '../../layout/kernel-record.ts';
+import {
+  KERNEL_FLAG_ACTOR_UNKNOWN,
+  KERNEL_FLAG_PID_UNKNOWN,
+  KERNEL_FLAG_TIME_ESTIMATED,
+} from '../../layout/kernel-record.ts';
 import { CausewayError } from '../base/errors.ts';
 import { callName, errorName, gapCauseName, notesOf } from './call-name.ts';
 import { type FastBuffer, fastBuffer } from './fast-buffer.ts';
@@ -175,14 +179,16 @@ export class EntryDecoder {
     }
     // Absent numbers are 0: the kernel knows the user, and 0 is root. The flags say when it does not know the process.
     const flags = (high & RECORD_FLAGS) !== 0 ? this.#u32(at, low, high, RECORD_FLAGS) : 0;
-    const knowsProcess = fromKernel && (flags & KERNEL_FLAG_PID_UNKNOWN) === 0;
+    const knowsUser = fromKernel && (flags & (KERNEL_FLAG_PID_UNKNOWN | KERNEL_FLAG_ACTOR_UNKNOWN)) === 0;
+    // Only who was there when it happened knows where.
+    const knowsCpu = fromKernel && (flags & (KERNEL_FLAG_PID_UNKNOWN | KERNEL_FLAG_TIME_ESTIMATED)) === 0;
     const pid = this.pid(at);
     if (pid !== 0) event.pid = pid;
     if ((high & TID) !== 0) event.tid = this.#u32(at, low, high, TID);
     if ((high & UID) !== 0) event.uid = this.#u32(at, low, high, UID);
-    else if (knowsProcess) event.uid = 0;
+    else if (knowsUser) event.uid = 0;
     if ((high & GID) !== 0) event.gid = this.#u32(at, low, high, GID);
-    else if (knowsProcess) event.gid = 0;
+    else if (knowsUser) event.gid = 0;
     if ((high & ERROR) !== 0) event.error = errorName(this.#u32(at, low, high, ERROR));
     if (fromKernel) {
       const call = callName((subtype >>> 8) & 0xffff);
@@ -195,7 +201,7 @@ export class EntryDecoder {
     if ((low & ARGUMENT) !== 0) event.argument = this.#u64(at, low, ARGUMENT);
     if ((high & MODE) !== 0) event.mode = this.#u32(at, low, high, MODE);
     if ((low & DURATION_NS) !== 0) event.durationNs = this.#u64(at, low, DURATION_NS);
-    if (knowsProcess) event.cpu = view.getUint32(at + E.ENTRY_CPU_OFFSET, true);
+    if (knowsCpu) event.cpu = view.getUint32(at + E.ENTRY_CPU_OFFSET, true);
     if (flags !== 0) {
       const notes = notesOf(flags);
       if (notes !== undefined) event.notes = notes;

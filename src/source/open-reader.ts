@@ -8,6 +8,8 @@ export async function openSourceReader(arena: Arena, plan: SourcePlan): Promise<
   switch (plan.kind) {
     case 'ebpf':
       return (await import('./ebpf/index.ts')).openEbpfReader(arena, plan);
+    case 'fanotify':
+      return (await import('./fanotify/index.ts')).openFanotifyReader(arena, plan);
     case 'inotify':
       return (await import('./inotify/index.ts')).openInotifyReader(arena, plan);
     case 'trace':

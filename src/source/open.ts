@@ -3,11 +3,12 @@
 import type { Arena } from '../arena/arena.ts';
 import { CausewayError, messageOf } from '../base/errors.ts';
 import { attachEbpf, probeEbpf } from './ebpf/index.ts';
+import { attachFanotify } from './fanotify/index.ts';
 import { attachInotify } from './inotify/index.ts';
 import type { SourceHost, SourceOptions } from './source.ts';
 import { attachTrace } from './trace/index.ts';
 
-export type SourceChoice = 'auto' | 'ebpf' | 'inotify' | { trace: string; speed: 'recorded' | 'maximum' };
+export type SourceChoice = 'auto' | 'ebpf' | 'fanotify' | 'inotify' | { trace: string; speed: 'recorded' | 'maximum' };
 
 export interface OpenedSource {
   host: SourceHost;
@@ -22,30 +23,38 @@ export interface OpenedSource {
 export function openSource(arena: Arena, choice: SourceChoice, options: SourceOptions): OpenedSource {
   if (typeof choice === 'object') return described(attachTrace(arena, options, choice));
   if (choice === 'ebpf') return described(attachEbpf(arena, options));
+  if (choice === 'fanotify') return described(attachFanotify(arena, options));
   if (choice === 'inotify') return described(attachInotify(arena, options));
   return openBest(arena, options);
 }
 
 function openBest(arena: Arena, options: SourceOptions): OpenedSource {
-  const probe = probeEbpf();
-  let missing = probe.reasons.map(String).join('; ');
-  if (probe.ok) {
+  const missing: string[] = [];
+  for (const { name, attach } of LADDER) {
     try {
-      return described(attachEbpf(arena, options));
+      const host = attach(arena, options);
+      return { host, description: [host.description, ...missing.map((reason) => `not ${reason}`)].join(' - ') };
     } catch (error) {
-      // The probe cannot foresee everything (another kernel's verifier): the next rung still holds.
-      missing = messageOf(error);
+      // Also what no probe can foresee (another kernel's verifier, a file system without handles): the next rung still holds.
+      missing.push(`${name}: ${messageOf(error)}`);
     }
   }
-  try {
-    const host = attachInotify(arena, options);
-    return { host, description: `${host.description} - not ebpf: ${missing}` };
-  } catch (error) {
-    const reason = error instanceof CausewayError ? error.message : messageOf(error);
-    throw new CausewayError('CAPABILITY_MISSING', `no source works here: ebpf: ${missing}; inotify: ${reason}`, {
-      hint: 'causeway doctor says what each one needs',
-    });
-  }
+  throw new CausewayError('CAPABILITY_MISSING', `no source works here: ${missing.join('; ')}`, {
+    hint: 'causeway doctor says what each one needs',
+  });
+}
+
+/** From the one that tells most to the one that always works. */
+const LADDER: readonly { name: string; attach: (arena: Arena, options: SourceOptions) => SourceHost }[] = [
+  { name: 'ebpf', attach: attachProbedEbpf },
+  { name: 'fanotify', attach: attachFanotify },
+  { name: 'inotify', attach: attachInotify },
+];
+
+function attachProbedEbpf(arena: Arena, options: SourceOptions): SourceHost {
+  const { ok, reasons } = probeEbpf();
+  if (!ok) throw new CausewayError('CAPABILITY_MISSING', reasons.map(String).join('; '));
+  return attachEbpf(arena, options);
 }
 
 function described(host: SourceHost): OpenedSource {

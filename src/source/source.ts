@@ -2,7 +2,7 @@
 // A source has two halves: the host lives in the thread that opened the engine and holds what must outlive an ingest worker (programs attached to
 // the kernel, file descriptors); the reader lives in the ingest worker, and a replacement can be opened from the same plan at any time.
 
-export type SourceKind = 'ebpf' | 'inotify' | 'trace';
+export type SourceKind = 'ebpf' | 'fanotify' | 'inotify' | 'trace';
 
 /** What the user asked for, checked. Paths are absolute and real (no symbolic links). */
 export interface SourceOptions {
@@ -49,8 +49,8 @@ export interface SourceHost {
   /** One line for people: what is captured and how ("eBPF tracepoints, 2 programs, ring 16 MiB"). */
   readonly description: string;
   readonly plan: SourcePlan;
-  /** What the source itself counted: records produced, and dropped by cause. */
-  counters(): { produced: bigint; dropped: Record<string, bigint> };
+  /** What the source itself counted: records produced, dropped by cause, and events that nobody asked for, where it sees them. */
+  counters(): { produced: bigint; dropped: Record<string, bigint>; filtered?: bigint };
   /** Adds a process to a pid filter (for `-c`). */
   addPid(pid: number): void;
   /** Detaches, closes descriptors, maps anonymous memory over what was mapped. Idempotent. */

@@ -22,7 +22,7 @@ export interface WatchOptions {
   pid?: string[];
   children?: boolean;
   all?: boolean;
-  source: 'auto' | 'ebpf' | 'inotify';
+  source: 'auto' | 'ebpf' | 'fanotify' | 'inotify';
   journal?: string;
   durability?: Durability;
   record?: string;
@@ -66,10 +66,11 @@ export async function runWatch(paths: readonly string[], options: WatchOptions, 
   }
 }
 
-/** For a command: with its pid as the filter where the source knows pids, and without where it does not. */
+/** For a command: with its pid as the filter where the source knows descendants, and without where it does not. */
 async function openEngine(options: EngineOptions, gate: CommandGate | undefined, context: Context): Promise<Engine> {
   const noticed: EngineOptions = { ...options, onNotice: (notice) => context.say(notice) };
-  if (gate === undefined || options.source === 'inotify') return await Engine.open(noticed);
+  const knowsForks = options.source === 'auto' || options.source === 'ebpf';
+  if (gate === undefined || !knowsForks) return await Engine.open(noticed);
   const pids = [gate.pid, ...(options.filter?.pids ?? [])];
   const filtered: EngineOptions = { ...noticed, source: 'ebpf', filter: { ...options.filter, pids, followFork: true } };
   if (options.source === 'ebpf') return await Engine.open(filtered);
@@ -81,7 +82,8 @@ async function openEngine(options: EngineOptions, gate: CommandGate | undefined,
   } catch (error) {
     if (!(error instanceof CausewayError) || !SOURCE_CODES.includes(error.code)) throw error;
     context.say(`The source ebpf could not be opened: ${error.message}`);
-    return await Engine.open({ ...noticed, source: 'inotify' });
+    const { probeFanotify } = await import('../../source/fanotify/index.ts');
+    return await Engine.open({ ...noticed, source: probeFanotify().ok ? 'fanotify' : 'inotify' });
   }
 }
 
@@ -166,8 +168,9 @@ async function watchEngine(watching: Watching): Promise<number> {
   });
   if (!table) context.say(`${context.paintError('dim', `watching ${plan.title}: ${engine.description}`)}`);
   if (gate !== undefined && source.kind !== 'ebpf') {
+    const lacks = source.kind === 'fanotify' ? 'which processes the command starts' : 'which process does what';
     context.say(
-      `The source ${source.kind} does not know which process does what: everything in ${plan.title} is shown, whoever did it.`,
+      `The source ${source.kind} does not know ${lacks}: everything in ${plan.title} is shown, whoever did it.`,
     );
   }
   const filter = { ...plan.display, since: firstWanted(engine, options) };

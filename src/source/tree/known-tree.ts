@@ -162,7 +162,7 @@ export class KnownTree {
   }
 
   /** Names that are known for this inode number: the file's, unless the number has been used again. */
-  namesOf(stat: Stats): Iterable<KnownNode> {
+  namesOf(stat: Pick<Stats, 'dev' | 'ino'>): Iterable<KnownNode> {
     const found = this.#byInode.get(stat.dev)?.get(stat.ino);
     if (found === undefined) return [];
     return found instanceof Set ? found : [found];
