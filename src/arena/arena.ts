@@ -87,8 +87,9 @@ export class Arena {
 
   /**
    * A new arena with these regions, in this order, each on a page boundary.
-   * @param options.share true: other processes of this user can open it, by `handle`. A path: likewise, by this name, which close() takes away; best in
-   *   /dev/shm. What a dead process left there is replaced.
+   * @param options.share true: other processes of this user can open it, by `handle`, as long as this one lives and could be traced by them (one that
+   *   gave up privileges cannot). A path: by this name, which close() takes away; best in /dev/shm; what a dead process left there is replaced. The thread
+   *   that creates or opens a shared arena has to live as long as it is used: Node closes a worker's descriptors when it ends.
    * @param options.endpoints Room for the endpoints of this process, which every shared arena has.
    * @throws CausewayError ARENA_FULL when the regions exceed 4 GiB or ARENA_REGIONS_MAX; for shared ones CAPABILITY_MISSING, ARENA_BUSY when a living
    *   process has the path, PATH_MISSING, PATH_DENIED, SYSTEM_CALL_FAILED.

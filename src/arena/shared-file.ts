@@ -14,7 +14,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { ARENA_MAGIC, ARENA_MAGIC_OFFSET, ARENA_REGIONS_OFFSET } from '../../layout/arena.ts';
-import { CausewayError } from '../base/errors.ts';
+import { CausewayError, type ErrorCode, messageOf } from '../base/errors.ts';
 import { HEADER_LENGTH } from './header.ts';
 import {
   F_ADD_SEALS,
@@ -36,6 +36,21 @@ const OTHERS_WRITE = 0o022;
 const LOCK_TRIES_MAX = 10;
 /** A descriptor that a process shows to those that may trace it. */
 const PROC_DESCRIPTOR = /^\/proc\/(self|\d+)\/fd\/\d+$/;
+
+const PATH_ERRORS = new Map<string, ErrorCode>([
+  ['ENOENT', 'PATH_MISSING'],
+  ['ENOTDIR', 'PATH_MISSING'],
+  // The process whose descriptor it was has just ended.
+  ['ESRCH', 'PATH_MISSING'],
+  ['EACCES', 'PATH_DENIED'],
+  ['EPERM', 'PATH_DENIED'],
+  ['EROFS', 'PATH_DENIED'],
+  // A symbolic link, which we do not follow.
+  ['ELOOP', 'PATH_DENIED'],
+  // Directories and sockets.
+  ['EISDIR', 'ARENA_CORRUPT'],
+  ['ENXIO', 'ARENA_CORRUPT'],
+]);
 
 export interface SharedFile {
   fd: number;
@@ -62,7 +77,7 @@ export function createMemfd(native: Native, length: number): SharedFile {
     native.close(fd);
     throw error;
   }
-  return { fd, handle: `/proc/${process.pid}/fd/${fd}`, close: () => native.close(fd) };
+  return { fd, handle: descriptorHandle(fd), close: () => native.close(fd) };
 }
 
 /**
@@ -109,7 +124,7 @@ export function openSharedFile(native: Native, handle: string, readOnly: boolean
   try {
     const length = checkFile(native, fd, handle, isDescriptor);
     // The descriptor of another process goes with it; ours is as good, and lives as long as we do.
-    const own = isDescriptor ? `/proc/${process.pid}/fd/${fd}` : path.resolve(handle);
+    const own = isDescriptor ? descriptorHandle(fd) : path.resolve(handle);
     return { fd, length, handle: own, close: () => fs.closeSync(fd) };
   } catch (error) {
     fs.closeSync(fd);
@@ -122,6 +137,11 @@ export function readFileHeader(fd: number): DataView {
   const copy = Buffer.alloc(ARENA_REGIONS_OFFSET);
   fs.readSync(fd, copy, 0, copy.length, 0);
   return new DataView(copy.buffer, copy.byteOffset, copy.length);
+}
+
+/** The pid as /proc counts, which may be that of an outer namespace: process.pid may not. */
+function descriptorHandle(fd: number): string {
+  return `/proc/${fs.readlinkSync('/proc/self')}/fd/${fd}`;
 }
 
 function openFile(handle: string, readOnly: boolean, isDescriptor: boolean): number {
@@ -238,13 +258,11 @@ function busy(name: string): CausewayError {
   });
 }
 
-function pathError(error: unknown, name: string): unknown {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ESRCH') {
-    return new CausewayError('PATH_MISSING', `arena ${name}: ${message}`, { cause: error });
-  }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'ELOOP' || code === 'EROFS') {
-    return new CausewayError('PATH_DENIED', `arena ${name}: ${message}`, { cause: error });
-  }
-  return error;
+/** What an error of fs means here. Our own go through as they are. */
+function pathError(error: unknown, name: string): CausewayError {
+  if (error instanceof CausewayError) return error;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return new CausewayError(PATH_ERRORS.get(code) ?? 'SYSTEM_CALL_FAILED', `arena ${name}: ${messageOf(error)}`, {
+    cause: error,
+  });
 }

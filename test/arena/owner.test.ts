@@ -15,6 +15,7 @@ import {
   takeOwnership,
 } from '../../src/arena/owner.ts';
 import { PeerProcess, PeerThread } from '../support/arena-peer.ts';
+import { requires } from '../support/capabilities.ts';
 
 const peers: (PeerProcess | PeerThread)[] = [];
 const withPeer = <T extends PeerProcess | PeerThread>(peer: T): T => {
@@ -103,6 +104,16 @@ describe.skipIf(process.platform !== 'linux')('an owner', () => {
   test('is alive in doubt: another user, or what never was a token', () => {
     expect(isOwnerAlive(ownerOf(1, statOf(1)?.startTicks ?? 0n, 1))).toBe(true);
     expect(isOwnerAlive(5n)).toBe(true);
+  });
+
+  test('is alive when /proc hides it', requires('otherUser', 'mount'), async () => {
+    const other = 'exec setpriv --reuid=65534 --regid=65534 --clear-groups "$0" "$@"';
+    const hidden = `mount -t proc -o hidepid=2 proc /proc && ${other}`;
+    const child = withPeer(new PeerProcess(['unshare', '--mount', 'sh', '-c', hidden]));
+    expect(await child.call('isOwnerAlive', String(newOwner()))).toBe(true);
+    const ended = spawn('true');
+    await once(ended, 'exit');
+    expect(await child.call('isOwnerAlive', String(ownerOf(ended.pid ?? 0, 5n, 1)))).toBe(false);
   });
 
   test('may have a name with blanks and parentheses', async () => {

@@ -5,6 +5,7 @@ import { parentPort } from 'node:worker_threads';
 import { Arena } from '../../../dist/src/arena/arena.js';
 import { isOwnerAlive, newOwner, takeOwnership } from '../../../dist/src/arena/owner.js';
 import { park, parkAsync, wake } from '../../../dist/src/arena/parking.js';
+import { instantiate } from '../../../dist/src/arena/wasm.js';
 
 /** @type {Arena} */
 let arena;
@@ -50,6 +51,8 @@ const OPERATIONS = {
     return performance.now() - start;
   },
   atomicsWait: (address, expected, timeoutMs) => Atomics.wait(arena.i32, address / 4, expected, timeoutMs),
+  /** A plain store by wasm. */
+  wasmStore: (address) => instantiate(arena).ringProducerInit(address, address, 4096),
   wake: (address, count) => wake(arena, address, count),
   /** Adds one to its own word, wakes the other side, and waits until the other side's word is as far. */
   pingPong: async ({ mine, theirs, rounds, timeoutMs, isAsync }) => {
