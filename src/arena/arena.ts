@@ -112,7 +112,8 @@ export class Arena {
   }
 
   /**
-   * An arena that another process shares. The checksum tables of this process's copy are made by crc32cInit, as for a new one.
+   * An arena that another process shares. The checksum tables of this process's copy are made by crc32cInit, as for a new one. A file whose creator has
+   * not finished it yet is refused as any that is no arena (magic=0): open it when the creator says so, or try again.
    * @param handle Its `handle`: a path, or the descriptor of another process in /proc.
    * @param options.readOnly Maps the shared part for reading: nothing can be disturbed there, and no end of a ring or queue can be taken.
    * @throws CausewayError PATH_MISSING, PATH_DENIED when another user owns the file or may write it, ARENA_INCOMPATIBLE, ARENA_CORRUPT,

@@ -7,15 +7,25 @@
 // The creator of a file with a name holds a lock (flock) on it for as long as it lives:
 //   1. Whoever unlinks the name holds the lock of the very file that has the name at that time: the creator when it closes, or a successor that found
 //      the lock free, because the creator has died.
-//   2. A creator that makes the file and is killed before it locks it, or before it wrote the header, leaves an empty file, which is replaced as well.
+//   2. A creator that makes the file and is killed before it locks it, or before it has written the header, leaves a file that is empty, or an arena but for
+//      its magic: replaced as well.
 //   3. A successor that locks the new file before its creator does: the creator sees the lock taken, and gives up with ARENA_BUSY.
 // Processes that mapped a file keep it when its name is gone.
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { ARENA_MAGIC, ARENA_MAGIC_OFFSET, ARENA_REGIONS_OFFSET } from '../../layout/arena.ts';
+import {
+  ARENA_ABI_VERSION,
+  ARENA_ABI_VERSION_OFFSET,
+  ARENA_CREATOR_OFFSET,
+  ARENA_LAYOUT_HASH_OFFSET,
+  ARENA_MAGIC,
+  ARENA_MAGIC_OFFSET,
+  ARENA_REGIONS_OFFSET,
+} from '../../layout/arena.ts';
 import { CausewayError, type ErrorCode, messageOf } from '../base/errors.ts';
 import { HEADER_LENGTH } from './header.ts';
+import { ARENA_LAYOUT_HASH } from './layout-hash.ts';
 import {
   F_ADD_SEALS,
   F_GET_SEALS,
@@ -30,6 +40,7 @@ import {
   type Native,
   systemCallError,
 } from './native.ts';
+import { describeOwner } from './owner.ts';
 
 const MODE = 0o600;
 const OTHERS_WRITE = 0o022;
@@ -197,13 +208,13 @@ function createLocked(native: Native, name: string): number {
       const fd = fs.openSync(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, MODE);
       if (isLocked(native, fd) && isNamed(fd, name)) return fd;
       fs.closeSync(fd);
-      throw busy(name);
+      throw busy(name, 0n);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw pathError(error, name);
     }
     removeLeftover(native, name);
   }
-  throw busy(name);
+  throw busy(name, 0n);
 }
 
 function removeLeftover(native: Native, name: string): void {
@@ -217,21 +228,30 @@ function removeLeftover(native: Native, name: string): void {
   }
   try {
     const status = fs.fstatSync(fd);
-    if (!status.isFile() || !isArenaOrEmpty(fd)) {
-      throw new CausewayError('ARENA_CORRUPT', `${name} is there, and is no arena: it is left alone`);
-    }
+    if (!status.isFile()) throw notArena(name);
     checkOwner(status, name);
-    if (!isLocked(native, fd)) throw busy(name);
+    const header = readFileHeader(fd);
+    if (!isLocked(native, fd)) throw busy(name, header.getBigUint64(ARENA_CREATOR_OFFSET, true));
+    // Locked: nobody writes it now, so what is there is what its creator left.
+    if (!isLeftover(readFileHeader(fd))) throw notArena(name);
     if (isNamed(fd, name)) fs.unlinkSync(name);
   } finally {
     fs.closeSync(fd);
   }
 }
 
-function isArenaOrEmpty(fd: number): boolean {
-  const header = Buffer.alloc(HEADER_LENGTH);
-  fs.readSync(fd, header, 0, HEADER_LENGTH, 0);
-  return header.readUInt32LE(ARENA_MAGIC_OFFSET) === ARENA_MAGIC || header.every((byte) => byte === 0);
+/** An arena, or what its creator had of it when it died: nothing, or all but the magic. */
+function isLeftover(header: DataView): boolean {
+  const magic = header.getUint32(ARENA_MAGIC_OFFSET, true);
+  const isDraft =
+    header.getUint32(ARENA_ABI_VERSION_OFFSET, true) === ARENA_ABI_VERSION &&
+    header.getUint32(ARENA_LAYOUT_HASH_OFFSET, true) === ARENA_LAYOUT_HASH;
+  const isEmpty = new Uint8Array(header.buffer, header.byteOffset, HEADER_LENGTH).every((byte) => byte === 0);
+  return magic === ARENA_MAGIC || (magic === 0 && (isDraft || isEmpty));
+}
+
+function notArena(name: string): CausewayError {
+  return new CausewayError('ARENA_CORRUPT', `${name} is there, and is no arena: it is left alone`);
 }
 
 function isLocked(native: Native, fd: number): boolean {
@@ -252,8 +272,11 @@ function allocate(native: Native, fd: number, length: number, name: string): voi
   }
 }
 
-function busy(name: string): CausewayError {
-  return new CausewayError('ARENA_BUSY', `${name}: a living process shares an arena there`, {
+/** @param creator As the file says: 0n when it does not say it yet. */
+function busy(name: string, creator: bigint): CausewayError {
+  const { pid, comm } = describeOwner(creator);
+  const who = pid === undefined ? 'a living process' : `process ${pid} (${comm})`;
+  return new CausewayError('ARENA_BUSY', `${name}: ${who} shares an arena there`, {
     hint: 'Open that arena, or choose another path.',
   });
 }

@@ -161,7 +161,7 @@ describe.each([
     await Promise.all(parked);
     expect(woken).toHaveLength(count);
     expect(performance.now() - start).toBeLessThan(MISSED_MS / 4);
-    expect(filesMs).toBeLessThan(150);
+    expect(filesMs).toBeLessThan(1000);
   });
 
   test('lets go of a thread that is terminated', needs, async () => {
@@ -240,6 +240,21 @@ describe('parking between processes', requires('koffi'), () => {
       two?.call('pingPong', { mine: other, theirs: word, rounds: ROUNDS, timeoutMs: MISSED_MS, isAsync }),
     ]);
     expect(answers).toEqual([ROUNDS, ROUNDS]);
+  });
+
+  test('misses no wake-up when several are waited for at once', async () => {
+    const { arena, word } = arenaOf(true);
+    const games = 6;
+    const sides = await Promise.all([processOn(arena), processOn(arena)]);
+    const rounds = ROUNDS / 5;
+    const answers = sides.flatMap((side, which) =>
+      Array.from({ length: games }, (_, game) => {
+        const words = [word + game * 256, word + game * 256 + 128];
+        const [mine, theirs] = which === 0 ? words : words.reverse();
+        return side.call('pingPong', { mine, theirs, rounds, timeoutMs: MISSED_MS, isAsync: true });
+      }),
+    );
+    expect(await Promise.all(answers)).toEqual(answers.map(() => rounds));
   });
 
   test('wakes a reader, which may not write', async () => {

@@ -155,6 +155,20 @@ describe.each([{ share: true }, { share: 'path' }] as const)('an arena shared as
     expect(() => open(arena.handle)).toThrow(refusal('ARENA_CORRUPT', 'magic=4294967295'));
   });
 
+  // Its length is sealed, its pages are not: they read as zeros, and come back when they are written.
+  test('has zeros where a peer took pages away, and no fault', needs, () => {
+    const arena = create(fileOf(share));
+    const at = regionOf(arena);
+    arena.bytes.fill(7, at, at + 65536);
+    const fd = fs.openSync(arena.handle ?? '', 'r+');
+    const keepSizeAndPunchHole = 3;
+    expect(native.fallocate(fd, keepSizeAndPunchHole, BigInt(at), 65536n)).toBe(0);
+    fs.closeSync(fd);
+    expect([arena.bytes[at], arena.bytes[at + 65535]]).toEqual([0, 0]);
+    arena.bytes[at] = 8;
+    expect(open(arena.handle).bytes[at]).toBe(8);
+  });
+
   test('is for its user only', needs, () => {
     const arena = create(fileOf(share));
     expect(fs.statSync(arena.handle ?? '').mode & 0o7777).toBe(0o600);
@@ -320,7 +334,7 @@ describe('the name of a shared arena', requires('koffi'), () => {
   test('is refused while its creator lives, and taken over when it is dead', async () => {
     const creator = startPeer();
     await creator.call('create', { regions: REGIONS, share: name });
-    expect(() => create(name)).toThrow(refusal('ARENA_BUSY', name));
+    expect(() => create(name)).toThrow(refusal('ARENA_BUSY', name, `process ${creator.pid} \\(.+\\) shares`));
     const reader = open(name);
     const at = regionOf(reader);
     await creator.call('store', at, 1);
@@ -348,6 +362,11 @@ describe('the name of a shared arena', requires('koffi'), () => {
       fs.writeFileSync(name, leftover, { mode: 0o600 });
       create(name).close();
     }
+    const draft = Buffer.from(create(name).bytes.slice(0, ARENA_REGIONS_OFFSET));
+    fs.rmSync(name);
+    draft.writeUInt32LE(0, ARENA_MAGIC_OFFSET);
+    fs.writeFileSync(name, draft, { mode: 0o600 });
+    create(name).close();
     fs.writeFileSync(name, 'somebody’s work', { mode: 0o600 });
     expect(() => create(name)).toThrow(refusal('ARENA_CORRUPT', 'is no arena'));
     expect(fs.readFileSync(name, 'utf8')).toBe('somebody’s work');
@@ -357,7 +376,7 @@ describe('the name of a shared arena', requires('koffi'), () => {
   test('goes to one of several that want it at once', async () => {
     const peers = [startPeer(), startPeer(), startPeer()];
     await Promise.all(peers.map((peer) => peer.call('newOwner')));
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 60; round++) {
       const answers = await Promise.allSettled(
         peers.map((peer) => peer.call('create', { regions: REGIONS, share: name })),
       );
