@@ -3,6 +3,7 @@
 export * from "./crc32c";
 export * from "./ingest";
 export * from "./log";
+export { poolAdopt, poolGive, poolInUse, poolInit, poolReclaim, poolRepair, poolTake, poolUserInit } from "./pool";
 export { queueClose, queueInit } from "./queue";
 export { queueLeave } from "./queue-broadcast";
 export { queueAdopt } from "./queue-claim";
@@ -24,6 +25,7 @@ export {
   queueRoomSleep,
   queueSubmit,
 } from "./queue-producer";
+export { peerCopy, peerInit, peerLook, peerRelease } from "./peer";
 export * from "./ring";
 export * from "./trace";
 export { recordFromEntry, translateRecord, translateType } from "./translate";

@@ -18,3 +18,9 @@ export const STATUS_POISONED = -6;
 export const STATUS_RESOLVE = -7;
 /** The wait ran into its limit. */
 export const STATUS_TIMED_OUT = -8;
+/** A record that nobody has cannot be given back: it was given twice. */
+export const STATUS_NOT_TAKEN = -9;
+/** The record belongs to another owner. */
+export const STATUS_NOT_OWNER = -10;
+/** No record begins at this address. */
+export const STATUS_NO_RECORD = -11;

@@ -45,6 +45,7 @@ export { EVENT_TYPE_CODES, EVENT_TYPE_NAMES, type EventTypeName } from './event/
 export { type JournalInfo, journalInfo } from './journal/info.ts';
 export type { QueueConsumer, TakeLapse, TakeRecord } from './queue/consumer.ts';
 export type { QueueMode, QueueOptions, QueuePlan } from './queue/plan.ts';
+export { Pool, type PoolOptions, type PoolStats, poolRegion, readPoolOwners, readPoolStats } from './queue/pool.ts';
 export type { QueueProducer } from './queue/producer.ts';
 export { Queue, queueRegion } from './queue/queue.ts';
 export type { Reaped } from './queue/reaper.ts';

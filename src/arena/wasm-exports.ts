@@ -83,6 +83,26 @@ export interface Wasm {
   queuePark(state: number, timeoutNs: bigint): number;
   queueLeave(state: number): void;
 
+  // assembly/pool.ts
+  poolInit(pool: number, capacity: number, recordLength: number, length: number): void;
+  poolUserInit(
+    state: number,
+    pool: number,
+    capacity: number,
+    stride: number,
+    owners: number,
+    records: number,
+    row: number,
+    token: bigint,
+  ): void;
+  /** Address of the record, or a status; read addresses with `>>> 0`. */
+  poolTake(state: number): number;
+  poolGive(state: number, address: number): number;
+  poolAdopt(state: number, address: number, from: bigint): number;
+  poolReclaim(state: number, dead: bigint): number;
+  poolRepair(state: number): number;
+  poolInUse(state: number): number;
+
   // assembly/log.ts
   /** Address of the claimed entry, or a status; read addresses with `>>> 0`. */
   journalReserve(length: number): number;
@@ -108,6 +128,14 @@ export interface Wasm {
   ingestReconcile(snapshot: number, nowNs: bigint): number;
   ingestLoss(cause: number, cpu: number, from: bigint, to: bigint, count: bigint, nowNs: bigint): number;
   recordCheck(record: number, length: number): number;
+
+  // assembly/peer.ts
+  peerInit(slot: number, ring: number, capacity: number): void;
+  peerLook(slot: number): number;
+  /** Records copied; why it ended is in the slot (layout/peer.ts). */
+  peerCopy(slot: number, producer: number, lane: number, recordsMax: number): number;
+  /** 1 = the caller is to wake the peer. */
+  peerRelease(slot: number): number;
 
   // assembly/trace.ts
   /** Records submitted; the rest is in the scratch (layout/trace-replay.ts). */
