@@ -35,6 +35,7 @@ import { newOwner, pidNamespace } from './owner.ts';
 import {
   createMemfd,
   createNamedFile,
+  fileLength,
   openSharedFile,
   readFileHeader,
   type SharedFile,
@@ -127,7 +128,7 @@ export class Arena {
       const name = `arena ${handle}`;
       const claimed = decodeHeader(readFileHeader(file.fd), name);
       expectEqual('ARENA_INCOMPATIBLE', `${name}: pidNamespace`, claimed.pidNamespace, pidNamespace());
-      checkSharedLengths(claimed, file.length, name);
+      checkSharedLengths(claimed, fileLength(file.fd), name);
       checkSharedRegions(claimed, name);
       return Arena.#shared({ ...claimed, readOnly }, file);
     });

@@ -129,14 +129,14 @@ export function writeFileHeader(fd: number, header: Uint8Array): void {
  * Opens the file of an arena and checks that it cannot shrink under us. Nothing of its content is believed yet.
  * @throws CausewayError PATH_MISSING, PATH_DENIED, ARENA_CORRUPT
  */
-export function openSharedFile(native: Native, handle: string, readOnly: boolean): SharedFile & { length: number } {
+export function openSharedFile(native: Native, handle: string, readOnly: boolean): SharedFile {
   const isDescriptor = PROC_DESCRIPTOR.test(handle);
   const fd = openFile(handle, readOnly, isDescriptor);
   try {
-    const length = checkFile(native, fd, handle, isDescriptor);
+    checkFile(native, fd, handle, isDescriptor);
     // The descriptor of another process goes with it; ours is as good, and lives as long as we do.
     const own = isDescriptor ? descriptorHandle(fd) : path.resolve(handle);
-    return { fd, length, handle: own, close: () => fs.closeSync(fd) };
+    return { fd, handle: own, close: () => fs.closeSync(fd) };
   } catch (error) {
     fs.closeSync(fd);
     throw error;
@@ -148,6 +148,11 @@ export function readFileHeader(fd: number): DataView {
   const copy = Buffer.alloc(ARENA_REGIONS_OFFSET);
   fs.readSync(fd, copy, 0, copy.length, 0);
   return new DataView(copy.buffer, copy.byteOffset, copy.length);
+}
+
+/** Final as soon as the header has its magic. */
+export function fileLength(fd: number): number {
+  return fs.fstatSync(fd).size;
 }
 
 /** The pid as /proc counts, which may be that of an outer namespace: process.pid may not. */
@@ -166,12 +171,11 @@ function openFile(handle: string, readOnly: boolean, isDescriptor: boolean): num
   }
 }
 
-function checkFile(native: Native, fd: number, handle: string, isDescriptor: boolean): number {
+function checkFile(native: Native, fd: number, handle: string, isDescriptor: boolean): void {
   const status = fs.fstatSync(fd);
   if (!status.isFile()) throw new CausewayError('ARENA_CORRUPT', `arena ${handle}: not a regular file`);
   if (isDescriptor) checkSeals(native, fd, handle);
   else checkOwner(status, handle);
-  return status.size;
 }
 
 function checkSeals(native: Native, fd: number, handle: string): void {
