@@ -114,7 +114,7 @@ describe('doctor', () => {
   it('says the same to programs', async () => {
     const [line] = jsonLines((await run(['doctor', '--json'])).stdout);
     expect(line?.type).toBe('summary');
-    expect(['ebpf', 'inotify', 'none']).toContain(line?.data.source);
+    expect(['ebpf', 'fanotify', 'inotify', 'none']).toContain(line?.data.source);
     const checks = line?.data.sections.flatMap((section: { checks: unknown[] }) => section.checks);
     expect(checks.length).toBeGreaterThan(15);
     for (const check of checks) {

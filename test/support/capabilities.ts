@@ -38,6 +38,11 @@ const NEEDS = {
     probe: canTrace,
   },
   mount: { description: 'root with the right to mount', enable: 'sudo npm test', probe: canMount },
+  fanotify: {
+    description: 'root (CAP_SYS_ADMIN) and Linux 5.17 for fanotify, and the right to mount',
+    enable: 'sudo npm test',
+    probe: () => canMount() && canFanotify(),
+  },
   fuse: {
     description: 'root, /dev/fuse and fusermount3',
     enable: 'sudo apt-get install -y fuse3 && sudo npm test',
@@ -114,6 +119,17 @@ function canTrace(): boolean {
 function hasCapabilities(...numbers: bigint[]): boolean {
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(fs.readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
   return numbers.every((number) => (BigInt(`0x${effective}`) >> number) & 1n);
+}
+
+function canFanotify(): boolean {
+  if (!hasKoffi()) return false;
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const libc = koffi.load('libc.so.6');
+  // FAN_CLOEXEC | FAN_REPORT_DFID_NAME_TARGET
+  const group = libc.func('int fanotify_init(uint32_t flags, uint32_t eventFlags)')(0x1e01, 0) as number;
+  if (group < 0) return false;
+  libc.func('int close(int fd)')(group);
+  return true;
 }
 
 function canMount(): boolean {

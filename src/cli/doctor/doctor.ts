@@ -8,17 +8,13 @@ import { blindSpots } from './blind-spots.ts';
 import type { Check, CheckState, Section } from './check.ts';
 import * as kernel from './kernel-checks.ts';
 import * as native from './native-checks.ts';
-import { ebpfCheck, inotifySourceCheck } from './source-checks.ts';
+import { ebpfCheck, fanotifySourceCheck, inotifySourceCheck } from './source-checks.ts';
 
 /** @returns always EXIT_OK: a missing capability is a finding, not a failure. */
 export async function runDoctor(context: Context): Promise<number> {
   const sections = await examine();
   const checks = sections.flatMap((section) => section.checks);
-  const source = checks.some((check) => check.id === 'ebpf' && check.state === 'ok') ? 'ebpf' : 'inotify';
-  const usable =
-    source === 'ebpf' || checks.some((check) => check.id === 'inotify-source' && check.state !== 'missing')
-      ? source
-      : 'none';
+  const usable = bestOf(checks);
   if (context.json) {
     const counts = countStates(checks);
     context.out.push(jsonLine('summary', { source: usable, ...counts, sections }));
@@ -30,8 +26,22 @@ export async function runDoctor(context: Context): Promise<number> {
   return EXIT_OK;
 }
 
+type UsableSource = 'ebpf' | 'fanotify' | 'inotify' | 'none';
+
+/** As `auto` would choose. */
+function bestOf(checks: readonly Check[]): UsableSource {
+  const works = (id: string) => checks.some((check) => check.id === id && check.state === 'ok');
+  if (works('ebpf')) return 'ebpf';
+  if (works('fanotify-source')) return 'fanotify';
+  return works('inotify-source') ? 'inotify' : 'none';
+}
+
 async function examine(): Promise<Section[]> {
-  const ebpf = await attempt('ebpf', 'source ebpf', ebpfCheck);
+  const sources = [
+    await attempt('ebpf', 'source ebpf', ebpfCheck),
+    await attempt('fanotify-source', 'source fanotify', fanotifySourceCheck),
+    await attempt('inotify-source', 'source inotify', inotifySourceCheck),
+  ];
   return [
     {
       title: 'Program',
@@ -57,8 +67,8 @@ async function examine(): Promise<Section[]> {
         await attempt('io_uring', 'io_uring', native.ioUringCheck),
       ],
     },
-    { title: 'Sources', checks: [ebpf, await attempt('inotify-source', 'source inotify', inotifySourceCheck)] },
-    { title: 'Blind spots', checks: blindSpots(ebpf.state === 'ok') },
+    { title: 'Sources', checks: sources },
+    { title: 'Blind spots', checks: blindSpots(bestOf(sources)) },
   ];
 }
 
@@ -120,13 +130,18 @@ function wrap(text: string, width: number): string[] {
   return [...lines, line];
 }
 
-function verdict(source: 'ebpf' | 'inotify' | 'none', paint: Paint): string {
+function verdict(source: UsableSource, paint: Paint): string {
   if (source === 'ebpf')
     return paint(
       'green',
       'causeway watch uses the source ebpf here: what changed, who did it, how long it took, and what failed.',
     );
+  if (source === 'fanotify')
+    return paint(
+      'green',
+      'causeway watch uses the source fanotify here: what changed and who did it, but not what failed.',
+    );
   if (source === 'inotify')
     return paint('yellow', 'causeway watch uses the source inotify here: what changed, but not who did it.');
-  return paint('red', 'causeway watch cannot work here: neither ebpf nor inotify is possible.');
+  return paint('red', 'causeway watch cannot work here: none of ebpf, fanotify and inotify is possible.');
 }

@@ -8,6 +8,8 @@ import { PAGE_LENGTH } from '../../../layout/limits.ts';
 import { Arena } from '../../arena/arena.ts';
 import { errnoName, loadNative, MFD_CLOEXEC, nativeFailure } from '../../arena/native.ts';
 import { messageOf } from '../../base/errors.ts';
+import { probeFanotify } from '../../source/fanotify/index.ts';
+import { formatCount } from '../format.ts';
 import { type Check, readNumber } from './check.ts';
 
 export function nodeCheck(): Check {
@@ -98,34 +100,24 @@ export function libbpfCheck(): Check {
   return { ...base, state: 'missing', found: `none of ${names.join(', ')} can be loaded`, todo };
 }
 
-const FAN_CLASS_NOTIF = 0;
-const FAN_REPORT_FID_NAMES = 0x00000c00;
-const O_CLOEXEC = 0o2000000;
+/** A fuller queue loses events: seen and said, but a storm fills it soon. */
+const FANOTIFY_QUEUE_WANTED = 16_384;
 
 export function fanotifyCheck(): Check {
-  const base = {
-    id: 'fanotify',
-    name: 'fanotify',
-    enables: 'a second way to know pids where eBPF is not allowed (not used yet by this version)',
-  };
-  const libc = requireKoffi()?.load('libc.so.6');
-  if (libc === undefined) return { ...base, state: 'missing', found: 'koffi is missing', todo: 'See koffi above.' };
-  try {
-    const init = libc.func('int fanotify_init(uint32_t flags, uint32_t eventFlags)') as (
-      flags: number,
-      eventFlags: number,
-    ) => number;
-    const fd = init(FAN_CLASS_NOTIF | FAN_REPORT_FID_NAMES | 1, O_CLOEXEC);
-    if (fd >= 0) {
-      closeSync(fd);
-      return { ...base, state: 'ok', found: 'names and directory handles are reported', todo: '' };
-    }
-    const reason = errnoName(loadNative()?.errno() ?? 0);
-    const todo = reason === 'EPERM' ? 'Needs root (CAP_SYS_ADMIN).' : 'Needs Linux 5.9 with CONFIG_FANOTIFY=y.';
-    return { ...base, state: 'missing', found: `fanotify_init: ${reason}`, todo };
-  } catch (error) {
-    return { ...base, state: 'missing', found: messageOf(error), todo: '' };
+  const base = { id: 'fanotify', name: 'fanotify', enables: 'the source fanotify: pids where eBPF is not allowed' };
+  const { ok, reasons } = probeFanotify();
+  if (!ok) {
+    const todo = reasons.some((reason) => reason.includes('EPERM')) ? 'Run with sudo (CAP_SYS_ADMIN).' : '';
+    return { ...base, state: 'missing', found: reasons.join('; '), todo };
   }
+  const queue = readNumber('/proc/sys/fs/fanotify/max_queued_events');
+  const small = queue !== undefined && queue < FANOTIFY_QUEUE_WANTED;
+  return {
+    ...base,
+    state: small ? 'limited' : 'ok',
+    found: `names, handles and targets are reported; ${queue === undefined ? 'queue of unknown length' : `${formatCount(queue)} events may wait`}`,
+    todo: small ? `sysctl fs.fanotify.max_queued_events=65536 (a fuller queue loses events: seen and said)` : '',
+  };
 }
 
 export function ioUringCheck(): Check {

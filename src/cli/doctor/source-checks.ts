@@ -6,6 +6,7 @@ import path from 'node:path';
 import { CausewayError, messageOf } from '../../base/errors.ts';
 import { Engine } from '../../engine/engine.ts';
 import { probeEbpf } from '../../source/ebpf/probe.ts';
+import { probeFanotify } from '../../source/fanotify/index.ts';
 import { formatDuration } from '../format.ts';
 import type { Check } from './check.ts';
 
@@ -21,9 +22,21 @@ export async function ebpfCheck(): Promise<Check> {
       ...base,
       state: 'missing',
       found: reasons.join('; '),
-      todo: 'See the lines above. Without it, inotify is used.',
+      todo: 'See the lines above. Without it, fanotify or inotify is used.',
     };
   return { ...base, ...(await trySource('ebpf')) };
+}
+
+export async function fanotifySourceCheck(): Promise<Check> {
+  const base = {
+    id: 'fanotify-source',
+    name: 'source fanotify',
+    enables: 'watch where eBPF is not possible: what changed, and who did it',
+  };
+  const { ok, reasons } = probeFanotify();
+  if (!ok)
+    return { ...base, state: 'missing', found: reasons.join('; '), todo: 'Without it and ebpf, inotify is used.' };
+  return { ...base, ...(await trySource('fanotify')) };
 }
 
 export async function inotifySourceCheck(): Promise<Check> {
@@ -35,7 +48,7 @@ export async function inotifySourceCheck(): Promise<Check> {
   return { ...base, ...(await trySource('inotify')) };
 }
 
-async function trySource(source: 'ebpf' | 'inotify'): Promise<Pick<Check, 'state' | 'found' | 'todo'>> {
+async function trySource(source: 'ebpf' | 'fanotify' | 'inotify'): Promise<Pick<Check, 'state' | 'found' | 'todo'>> {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'causeway-doctor-'));
   try {
     const before = performance.now();

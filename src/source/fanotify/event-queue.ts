@@ -20,6 +20,8 @@ export class EventQueue {
   #next = 0;
   /** Events that were read in all. */
   #readTotal = 0;
+  /** What the last fill() has read. */
+  fresh: readonly FanotifyEvent[] = [];
   readonly #ioctlResult = Buffer.alloc(4);
 
   constructor(native: Native, fd: number) {
@@ -57,6 +59,7 @@ export class EventQueue {
     }
     if (length > BUFFER_LENGTH) throw new CausewayError('SOURCE_FAILED', `fanotify: read ${length} bytes`);
     const parsed = parseEvents(this.#buffer, length);
+    this.fresh = parsed.events;
     this.#events = this.hasBuffered ? [...this.#events.slice(this.#next), ...parsed.events] : parsed.events;
     this.#next = 0;
     this.#readTotal += parsed.events.length + parsed.malformed;

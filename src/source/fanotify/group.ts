@@ -1,6 +1,7 @@
 // A fanotify group: opened and marked by the host, read by the reader. A mark is on a whole file system: nothing falls between mkdir and mark, and what
 // is outside of the roots is left out here, in user space.
 
+import os from 'node:os';
 import { errnoName, loadNative, type Native, nativeFailure } from '../../arena/native.ts';
 import { CausewayError } from '../../base/errors.ts';
 import { toBytes } from '../tree/look.ts';
@@ -23,14 +24,16 @@ export interface FanotifyProbe {
   reasons: string[];
 }
 
-/** Whether a group can be opened; which file systems can be marked shows when they are. */
+/** Whether a group can be opened and may mark file systems; which of them it can shows when they are. */
 export function probeFanotify(): FanotifyProbe {
   const native = loadNative();
   if (native === undefined) return { ok: false, reasons: [`koffi: ${nativeFailure()}`] };
   const fd = native.fanotifyInit(INIT_FLAGS, EVENT_FLAGS);
   if (fd < 0) return { ok: false, reasons: [initReason(native.errno())] };
+  // Since Linux 5.13 anybody may open a group, but not mark with it what is not his.
+  const errno = markFilesystem(native, fd, os.tmpdir(), abi.FAN_CREATE);
   native.close(fd);
-  return { ok: true, reasons: [] };
+  return errnoName(errno) === 'EPERM' ? { ok: false, reasons: [markReason(errno)] } : { ok: true, reasons: [] };
 }
 
 /** @throws CausewayError CAPABILITY_MISSING with what the machine lacks. */
@@ -49,6 +52,21 @@ export function markFilesystem(native: Native, group: number, path: string, mask
   // As unsigned: the mask has 64 bits, of which ours are in the low half.
   const done = native.fanotifyMark(group, flags, BigInt(mask >>> 0), abi.AT_FDCWD, bytes);
   return done === 0 ? 0 : native.errno();
+}
+
+/** Why a file system cannot be marked. */
+export function markReason(errno: number): string {
+  const name = errnoName(errno);
+  switch (name) {
+    case 'EPERM':
+      return 'fanotify_mark: EPERM: needs root (CAP_SYS_ADMIN)';
+    case 'ENODEV':
+    case 'EOPNOTSUPP':
+    case 'EXDEV':
+      return `fanotify_mark: ${name}: its file system has no file handles, or no number of its own`;
+    default:
+      return `fanotify_mark: ${name}`;
+  }
 }
 
 function initReason(errno: number): string {

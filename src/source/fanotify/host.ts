@@ -2,14 +2,14 @@
 
 import fs from 'node:fs';
 import type { Arena } from '../../arena/arena.ts';
-import { EFD_CLOEXEC, EFD_NONBLOCK, errnoName, type Native, systemCallError } from '../../arena/native.ts';
+import { EFD_CLOEXEC, EFD_NONBLOCK, type Native, systemCallError } from '../../arena/native.ts';
 import { CausewayError } from '../../base/errors.ts';
 import { prepareRing } from '../ring-writer.ts';
 import type { SourceHost, SourceOptions } from '../source.ts';
 import { lookAt } from '../tree/look.ts';
 import { outermost } from '../tree/outermost.ts';
 import { SharedCounters } from '../tree/shared-counters.ts';
-import { markFilesystem, openGroup } from './group.ts';
+import { markFilesystem, markReason, openGroup } from './group.ts';
 import { Handles } from './handles.ts';
 import { maskOf } from './mask.ts';
 import type { FanotifyDetails } from './reader.ts';
@@ -91,7 +91,7 @@ function markRoots(native: Native, groupFd: number, roots: readonly string[], ma
     const stat = lookAt(root);
     if (stat === undefined || devices.has(stat.dev)) continue;
     const errno = markFilesystem(native, groupFd, root, mask);
-    if (errno !== 0) throw cannotMark(root, `fanotify_mark: ${errnoName(errno)}`);
+    if (errno !== 0) throw cannotMark(root, markReason(errno));
     if (!new Handles(native).learn(root, stat)) throw cannotMark(root, 'its file system has no file handles');
     devices.add(stat.dev);
   }

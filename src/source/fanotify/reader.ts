@@ -227,8 +227,19 @@ class FanotifyReader implements SourceReader {
     if (isMore) {
       this.#emitter.timeNs = process.hrtime.bigint();
       this.#processes.beginBatch();
+      this.#meetProcesses();
     }
     return isMore;
+  }
+
+  /** At once, before anything else is done with the events: processes end. */
+  #meetProcesses(): void {
+    let last = 0;
+    for (const event of this.#queue.fresh) {
+      if (event.pid === last || !this.#isWanted(event.pid) || !this.#tracker.isInside(event)) continue;
+      last = event.pid;
+      this.#processes.actorOf(last);
+    }
   }
 
   #settle(): void {

@@ -15,8 +15,10 @@ const NAMES_PER_CHECK = 1024;
  */
 const GONE_WAIT_MS = 50;
 
+/** A name that was known and is not there. */
 interface Missing {
   parent: KnownNode;
+  name: string;
   node: KnownNode;
 }
 
@@ -165,14 +167,15 @@ export class Settler {
       return below;
     }
     this.#goneSince.delete(node);
-    for (const child of children.values()) if (!found.has(child.name)) missing.push({ parent: node, node: child });
+    for (const child of children.values())
+      if (!found.has(child.name)) missing.push({ parent: node, name: child.name, node: child });
     return below;
   }
 
   #compareName(parent: KnownNode, name: string, stat: Stats | undefined, missing: Missing[]): void {
     const node = childrenOf(parent).get(name);
     if (stat === undefined) {
-      if (node !== undefined) missing.push({ parent, node });
+      if (node !== undefined) missing.push({ parent, name, node });
       return;
     }
     if (node !== undefined && this.#isSame(node, stat)) {
@@ -205,8 +208,8 @@ export class Settler {
 
   /** Last: what has only moved was found under its new name by now, and is no longer here. */
   #removeAll(missing: readonly Missing[]): void {
-    for (const { parent, node } of missing) {
-      if (node.parent === parent && childrenOf(parent).get(node.name) === node) this.#followed.remove(node, 'all');
+    for (const { parent, name, node } of missing) {
+      if (isAttached(parent) && childrenOf(parent).get(name) === node) this.#followed.remove(node, 'all');
     }
   }
 

@@ -64,12 +64,17 @@ export class Tracker {
 
   /** Whether the event is about something below the roots. One that is not is remembered, in case that its directory is only not told yet. */
   concerns(event: FanotifyEvent): boolean {
-    if (this.#parentOf(event.directory, event.name) !== undefined) return true;
-    if (event.mask & FAN_RENAME && this.#parentOf(event.newDirectory, event.newName) !== undefined) return true;
+    if (this.isInside(event)) return true;
     if (event.directory === '') return this.#linkedTo(event.target).length > 0;
     this.#followed.noteUnheard(event.directory);
     this.#followed.noteUnheard(event.newDirectory);
     return false;
+  }
+
+  /** It names something below the roots, as far as they are known now. */
+  isInside(event: FanotifyEvent): boolean {
+    if (this.#parentOf(event.directory, event.name) !== undefined) return true;
+    return (event.mask & FAN_RENAME) !== 0 && this.#parentOf(event.newDirectory, event.newName) !== undefined;
   }
 
   /** Any event that concerns() us but an overflow. */

@@ -8,7 +8,7 @@ import { arenaForSource, Harness, sourceOptions } from '../source-harness.ts';
 
 export interface FanotifyTestOptions extends Partial<SourceOptions> {
   log?: string[];
-  /** Changes the arena that host and reader get: for faults. */
+  /** Changes the arena that the reader gets: for faults. */
   wrap?: (arena: Arena) => Arena;
 }
 
@@ -16,7 +16,7 @@ export function openFanotify(paths: string[], options: FanotifyTestOptions = {})
   const { log = [], wrap = (arena: Arena) => arena, ...rest } = options;
   const source = sourceOptions({ paths, ...rest });
   const arena = arenaForSource(source.ringCapacity);
-  const host = attachFanotify(wrap(arena), source);
+  const host = attachFanotify(arena, source);
   const reader = openFanotifyReader(wrap(arena), host.plan, { log: (line) => log.push(line) });
   return new Harness({ arena, host, reader });
 }

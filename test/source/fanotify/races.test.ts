@@ -10,7 +10,7 @@ import { requires } from '../../support/capabilities.ts';
 import { seed } from '../../support/seed.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { eventOf, type Harness } from '../source-harness.ts';
-import { openFanotify } from './open-fanotify.ts';
+import { onOwnFileSystem, openFanotify } from './open-fanotify.ts';
 
 const CHURN = path.join(import.meta.dirname, '..', 'churn.mjs');
 
@@ -27,7 +27,9 @@ async function follow(harness: Harness, children: ChildProcess[], lagMs: number,
   }
 }
 
-describe('fanotify source, raced', requires('koffi'), () => {
+describe('fanotify source, raced', requires('fanotify'), () => {
+  onOwnFileSystem();
+
   const changes = [4, 5, 6, 7, 10, 11, 13, 14];
   for (const { name, processes, ops = [], lagMs = 0 } of [
     { name: 'by one process', processes: 1 },
