@@ -8,7 +8,7 @@
 // gated: producers wait for the cursors of those that have joined, so B4 never fails for them. One that is too slow is left behind: its slot is no longer joined
 // (src/queue/reaper.ts), it is lapped like a reader of a lossy queue, told how many it missed, and joins again with its next drain.
 //
-// The count is exact: a record's header has the low half of its number, and the lane's count of records, read at any moment, is less than 2^31 away from it.
+// The count is exact: a record's header has the low half of its number, and the lane's count of records, read before B4, is less than 2^31 away from it.
 
 import {
   QUEUE_CONSUMER_CAPACITY_OFFSET,
@@ -51,7 +51,7 @@ import {
 import { STATUS_EMPTY } from "../layout/status";
 import { laneAddress } from "./queue";
 import { copyRun } from "./queue-run";
-import { corruptAt, giveRoom, laneStateAddress, slotAddress, writeRow } from "./queue-state";
+import { corruptAt, giveRoom, isDetached, laneStateAddress, slotAddress, writeRow } from "./queue-state";
 
 /** Times that a producer may publish between two loads before its lane counts as corrupt. */
 // @ts-ignore: decorator
@@ -64,17 +64,21 @@ export function queueJoin(state: usize): i32 {
   const capacity = load<u32>(state, QUEUE_CONSUMER_CAPACITY_OFFSET);
   const lanes = load<u32>(state, QUEUE_CONSUMER_LANES_OFFSET);
   for (let lane: u32 = 0; lane < lanes; lane++) {
-    if (!beginHere(state, lane, laneAddress(first, lane, capacity))) return corruptAt(state, lane, 0);
+    if (!beginHere(state, lane, laneAddress(first, lane, capacity))) return corruptHere(state, lane, laneAddress(first, lane, capacity));
   }
   if (load<u32>(state, QUEUE_CONSUMER_MODE_OFFSET) != QUEUE_MODE_GATED) return STATUS_EMPTY;
   storeCursors(state);
   markJoined(state);
   // Again: a producer that had not seen us yet may have written on, at most a lane behind what it publishes now (its limit is older than this load).
   for (let lane: u32 = 0; lane < lanes; lane++) {
-    if (!beginHere(state, lane, laneAddress(first, lane, capacity))) return corruptAt(state, lane, 0);
+    if (!beginHere(state, lane, laneAddress(first, lane, capacity))) return corruptHere(state, lane, laneAddress(first, lane, capacity));
   }
   storeCursors(state);
   return STATUS_EMPTY;
+}
+
+function corruptHere(state: usize, lane: u32, ring: usize): i32 {
+  return corruptAt(state, lane, atomic.load<u64>(ring, RING_PRODUCER_POSITION_OFFSET));
 }
 
 /** Position and count of one moment: the count that goes with a position holds at least until the publication after the next. */
@@ -83,6 +87,8 @@ function beginHere(state: usize, lane: u32, ring: usize): bool {
   for (let attempt: u32 = 0; attempt < ATTEMPTS_MAX; attempt++) {
     // Pairs with the store in queuePublish.
     const position = atomic.load<u64>(ring, RING_PRODUCER_POSITION_OFFSET);
+    // Records begin at multiples of 8, and an atomic load elsewhere would trap.
+    if (position & 7) return false;
     for (let pair: u32 = 0; pair < 2; pair++) {
       const at = ring + pair * RING_COUNTS_PAIR_LENGTH;
       if (atomic.load<u64>(at, RING_COUNTS_OFFSET) != position) continue;
@@ -98,14 +104,13 @@ function beginHere(state: usize, lane: u32, ring: usize): bool {
 
 function storeCursors(state: usize): void {
   const lanes = load<u32>(state, QUEUE_CONSUMER_LANES_OFFSET);
-  for (let lane: u32 = 0; lane < lanes; lane++) {
-    storeCursor(state, lane, load<u64>(laneStateAddress(state, lane), QUEUE_LANE_STATE_POSITION_OFFSET));
-  }
+  for (let lane: u32 = 0; lane < lanes; lane++) storeCursor(state, lane);
 }
 
-// @ts-ignore: decorator
-@inline
-function storeCursor(state: usize, lane: u32, position: u64): void {
+/** Up to where this consumer has read the lane. */
+export function storeCursor(state: usize, lane: u32): void {
+  const own = load<u64>(laneStateAddress(state, lane), QUEUE_LANE_STATE_POSITION_OFFSET);
+  const position = isDetached(state, lane) ? u64.MAX_VALUE : own;
   const queue = load<u32>(state, QUEUE_CONSUMER_QUEUE_OFFSET) as usize;
   const row = lane * load<u32>(state, QUEUE_CONSUMER_CONSUMERS_OFFSET) + load<u32>(state, QUEUE_CONSUMER_SLOT_OFFSET);
   // Pairs with the load in slowestCursor (queue-producer.ts).
@@ -142,7 +147,8 @@ export function rejoin(state: usize): void {
   for (let lane: u32 = 0; lane < lanes; lane++) {
     const ring = laneAddress(first, lane, capacity);
     const laneState = laneStateAddress(state, lane);
-    if (isLapped(ring, load<u64>(laneState, QUEUE_LANE_STATE_POSITION_OFFSET), capacity)) restart(laneState, ring, capacity);
+    // A lane that cannot be read is found corrupt by the drain that follows.
+    if (isLapped(ring, load<u64>(laneState, QUEUE_LANE_STATE_POSITION_OFFSET), capacity)) restart(state, lane, ring, capacity);
   }
   storeCursors(state);
   markJoined(state);
@@ -156,9 +162,9 @@ export function drainBroadcast(state: usize, lane: u32, limit: u32): i32 {
   const position = load<u64>(laneState, QUEUE_LANE_STATE_POSITION_OFFSET);
   // B1. Pairs with the store in queuePublish.
   const producer = atomic.load<u64>(ring, RING_PRODUCER_POSITION_OFFSET);
-  if (producer == position) return STATUS_EMPTY;
+  if (producer == position) return load<u32>(laneState, QUEUE_LANE_STATE_LAPPED_OFFSET) ? tellLapse(state, lane, ring, position) : STATUS_EMPTY;
   // B2.
-  if (isLapped(ring, position, capacity)) return restart(laneState, ring, capacity);
+  if (isLapped(ring, position, capacity)) return restart(state, lane, ring, capacity);
   if (producer < position || producer - position > capacity || producer & 7) return corruptAt(state, lane, position);
   const rows = load<u32>(state, QUEUE_CONSUMER_ROWS_OFFSET);
   const records = load<u32>(state, QUEUE_CONSUMER_RECORDS_OFFSET);
@@ -169,10 +175,12 @@ export function drainBroadcast(state: usize, lane: u32, limit: u32): i32 {
   const recordsMax = min<u32>(limit - records, QUEUE_ROWS_MAX - rows - lapse);
   const to = state + QUEUE_CONSUMER_COPIES_OFFSET + used;
   const count = copyRun(state, lane, ring, position, producer, to, QUEUE_CONSUMER_COPIES_LENGTH - used, rows + lapse, recordsMax);
+  // Before B4: then it is of a moment when the run was not lapped yet, however long we sleep in between. Pairs with the stores of the pairs in queuePublish.
+  const counted = atomic.load<u64>(ring, RING_COUNTS_OFFSET + RING_COUNTS_COUNT_OFFSET);
   // B4.
-  if (isLapped(ring, position, capacity)) return restart(laneState, ring, capacity);
+  if (isLapped(ring, position, capacity)) return restart(state, lane, ring, capacity);
   if (count < 0) return corruptAt(state, lane, position);
-  if (count > 0 && !number(state, laneState, ring, lane, rows, count)) return corruptAt(state, lane, position);
+  if (count > 0 && !number(state, laneState, counted, lane, rows, count)) return corruptAt(state, lane, position);
   accept(state, lane, laneState, used, rows, count);
   return STATUS_EMPTY;
 }
@@ -189,7 +197,7 @@ function accept(state: usize, lane: u32, laneState: usize, used: u32, rows: u32,
     store<u32>(state, load<u32>(state, QUEUE_CONSUMER_RECORDS_OFFSET) + count, QUEUE_CONSUMER_RECORDS_OFFSET);
   }
   if (load<u32>(state, QUEUE_CONSUMER_MODE_OFFSET) != QUEUE_MODE_GATED) return;
-  storeCursor(state, lane, end);
+  storeCursor(state, lane);
   giveRoom(state);
 }
 
@@ -202,34 +210,65 @@ function isLapped(ring: usize, position: u64, capacity: u32): bool {
   return announced > position && announced - position > capacity;
 }
 
-/** Goes on at a place that is still readable; the first record there tells how many were missed. */
-function restart(laneState: usize, ring: usize, capacity: u32): i32 {
+/** Goes on at a place that is still readable; the first record there tells how many were missed, or, with none there, tellLapse. */
+function restart(state: usize, lane: u32, ring: usize, capacity: u32): i32 {
+  const laneState = laneStateAddress(state, lane);
+  const own = load<u64>(laneState, QUEUE_LANE_STATE_POSITION_OFFSET);
+  const announced = atomic.load<u64>(ring, RING_ANNOUNCED_OFFSET);
+  const producer = atomic.load<u64>(ring, RING_PRODUCER_POSITION_OFFSET);
+  // In this order of loads nothing that a producer stores breaks these: it announces a lane at most ahead of what it has published.
+  if (producer & 7 || producer < own || (announced > producer && announced - producer > capacity)) return corruptAt(state, lane, own);
   // Pairs with the store in moveRestart.
   let position = atomic.load<u64>(ring, RING_RESTART_OFFSET);
-  const isUsable = position >= load<u64>(laneState, QUEUE_LANE_STATE_POSITION_OFFSET) && !(position & 7);
-  if (!isUsable || isLapped(ring, position, capacity)) position = atomic.load<u64>(ring, RING_PRODUCER_POSITION_OFFSET);
+  const isUsable = position >= own && position <= producer && !(position & 7);
+  if (!isUsable || isLapped(ring, position, capacity)) position = producer;
   store<u64>(laneState, position, QUEUE_LANE_STATE_POSITION_OFFSET);
   store<u32>(laneState, 1, QUEUE_LANE_STATE_LAPPED_OFFSET);
+  // Or producers would wait for a place that this consumer has left, and it, with nothing to read there, would never tell them.
+  if (load<u32>(state, QUEUE_CONSUMER_MODE_OFFSET) == QUEUE_MODE_GATED) {
+    storeCursor(state, lane);
+    giveRoom(state);
+  }
+  return STATUS_EMPTY;
+}
+
+/** Nothing follows the lapse: what was missed is all that was published. Should the producer publish meanwhile, the next drain tells it. */
+function tellLapse(state: usize, lane: u32, ring: usize, position: u64): i32 {
+  const rows = load<u32>(state, QUEUE_CONSUMER_ROWS_OFFSET);
+  if (rows == (QUEUE_ROWS_MAX as u32)) return STATUS_EMPTY;
+  const laneState = laneStateAddress(state, lane);
+  const due = load<u64>(laneState, QUEUE_LANE_STATE_SEQUENCE_OFFSET);
+  if (!beginHere(state, lane, ring)) return corruptAt(state, lane, position);
+  const count = load<u64>(laneState, QUEUE_LANE_STATE_SEQUENCE_OFFSET);
+  if (load<u64>(laneState, QUEUE_LANE_STATE_POSITION_OFFSET) != position) {
+    store<u64>(laneState, position, QUEUE_LANE_STATE_POSITION_OFFSET);
+    store<u64>(laneState, due, QUEUE_LANE_STATE_SEQUENCE_OFFSET);
+    return STATUS_EMPTY;
+  }
+  if (count < due) return corruptAt(state, lane, position);
+  store<u32>(laneState, 0, QUEUE_LANE_STATE_LAPPED_OFFSET);
+  store<u32>(state, rows + 1, QUEUE_CONSUMER_ROWS_OFFSET);
+  // The copies of this drain begin here if none was made yet.
+  if (rows == 0) store<u32>(state, 0, QUEUE_CONSUMER_USED_OFFSET);
+  noteLapse(state, lane, rows, count - due);
   return STATUS_EMPTY;
 }
 
 /** Compares the first record's number with the one that is due, after a lapse notes what is missing in between: false when it cannot be. */
-function number(state: usize, laneState: usize, ring: usize, lane: u32, rows: u32, count: u32): bool {
+function number(state: usize, laneState: usize, counted: u64, lane: u32, rows: u32, count: u32): bool {
   const due = load<u64>(laneState, QUEUE_LANE_STATE_SEQUENCE_OFFSET);
   const lapse = load<u32>(laneState, QUEUE_LANE_STATE_LAPPED_OFFSET);
   const low = load<u32>(state + QUEUE_CONSUMER_TABLE_OFFSET + (rows + lapse) * QUEUE_ROW_LENGTH, QUEUE_ROW_SEQUENCE_OFFSET);
-  const first = lapse ? wholeNumber(ring, low) : due;
+  const first = lapse ? wholeNumber(counted, low) : due;
   if (low != (first as u32) || first < due) return false;
   store<u64>(laneState, first + count, QUEUE_LANE_STATE_SEQUENCE_OFFSET);
   if (lapse) noteLapse(state, lane, rows, first - due);
   return true;
 }
 
-/** The number whose low half this is, nearest to the lane's count of records. */
-function wholeNumber(ring: usize, low: u32): u64 {
-  // Pairs with the stores of the pairs in queuePublish; either of them is near enough.
-  const count = atomic.load<u64>(ring, RING_COUNTS_OFFSET + RING_COUNTS_COUNT_OFFSET);
-  return count + ((low - (count as u32)) as i32 as i64);
+/** The number whose low half this is, nearest to the lane's count of records; either of the two pairs is near enough. */
+function wholeNumber(counted: u64, low: u32): u64 {
+  return counted + ((low - (counted as u32)) as i32 as i64);
 }
 
 function noteLapse(state: usize, lane: u32, row: u32, missed: u64): void {

@@ -27,6 +27,7 @@ import {
   QUEUE_CONSUMER_SHARED_OFFSET,
   QUEUE_CONSUMER_SLOT_OFFSET,
   QUEUE_CONSUMER_TOUCHED_OFFSET,
+  QUEUE_LANE_STATE_LAPPED_OFFSET,
   QUEUE_LANE_STATE_POSITION_OFFSET,
   QUEUE_MODE_GATED,
   QUEUE_MODE_MPMC,
@@ -47,7 +48,7 @@ import {
 } from "../layout/ring";
 import { STATUS_CLOSED, STATUS_CORRUPT, STATUS_EMPTY } from "../layout/status";
 import { awake, fallAsleep, isClosed, laneAddress } from "./queue";
-import { drainBroadcast, queueJoin, rejoin } from "./queue-broadcast";
+import { drainBroadcast, queueJoin, rejoin, storeCursor } from "./queue-broadcast";
 import { claimedCursor, drainClaimed, releaseClaim } from "./queue-claim";
 import { corruptAt, giveRoom, isDetached, laneStateAddress, slotAddress, writeRow } from "./queue-state";
 import { ringRecordLength } from "./ring";
@@ -121,7 +122,8 @@ export function queueDrain(state: usize, recordsMax: u32): i32 {
   // Only padding: nobody will release it, and its producer may wait for the room.
   if (load<u32>(state, QUEUE_CONSUMER_TOUCHED_OFFSET)) queueRelease(state);
   if (answer == STATUS_CORRUPT) detach(state);
-  return answer == STATUS_EMPTY && closed ? STATUS_CLOSED : answer;
+  // Nothing was taken, which is not the end yet: others may have been faster with a claim, or this consumer was lapped and goes on elsewhere.
+  return answer == STATUS_EMPTY && closed && !hasRecords(state) ? STATUS_CLOSED : answer;
 }
 
 // @ts-ignore: decorator
@@ -132,8 +134,12 @@ function drainLane(state: usize, mode: u32, lane: u32, limit: u32): i32 {
 }
 
 function detach(state: usize): void {
-  const bit = 1 << load<u32>(state, QUEUE_CONSUMER_CORRUPT_LANE_OFFSET);
-  store<u32>(state, load<u32>(state, QUEUE_CONSUMER_DETACHED_OFFSET) | bit, QUEUE_CONSUMER_DETACHED_OFFSET);
+  const lane = load<u32>(state, QUEUE_CONSUMER_CORRUPT_LANE_OFFSET);
+  store<u32>(state, load<u32>(state, QUEUE_CONSUMER_DETACHED_OFFSET) | (1 << lane), QUEUE_CONSUMER_DETACHED_OFFSET);
+  if (load<u32>(state, QUEUE_CONSUMER_MODE_OFFSET) != QUEUE_MODE_GATED) return;
+  // Its producer, which may be the one that was wronged, does not wait for who does not read.
+  storeCursor(state, lane);
+  giveRoom(state);
 }
 
 /** spsc, mpsc: rows that point into the lane. */
@@ -145,7 +151,9 @@ function drainInPlace(state: usize, lane: u32, limit: u32): i32 {
   // Pairs with the store in queuePublish.
   const producer = atomic.load<u64>(ring, RING_PRODUCER_POSITION_OFFSET);
   if (producer == begin) return STATUS_EMPTY;
-  if (producer < begin || producer - begin > capacity || producer & 7) return corruptAt(state, lane, begin);
+  // Both at multiples of 8: a header elsewhere could run over the end of the lane.
+  if (producer < begin || producer - begin > capacity || (producer | begin) & 7) return corruptAt(state, lane, begin);
+  const lengthMax = load<u32>(state, QUEUE_CONSUMER_RECORD_LENGTH_MAX_OFFSET);
   let records = load<u32>(state, QUEUE_CONSUMER_RECORDS_OFFSET);
   let position = begin;
   let isCorrupt = false;
@@ -154,9 +162,10 @@ function drainInPlace(state: usize, lane: u32, limit: u32): i32 {
     const header = load<u64>(ring + index, RING_DATA_OFFSET);
     const length = (header as u32) & RING_RECORD_LENGTH_MASK;
     const taken = ringRecordLength(length);
-    isCorrupt = length > capacity || taken > producer - position || index + taken > capacity;
+    const isPadding = ((header as u32) & RING_RECORD_DISCARD) != 0;
+    isCorrupt = length > (isPadding ? capacity : lengthMax) || taken > producer - position || index + taken > capacity;
     if (isCorrupt) break;
-    if (!((header as u32) & RING_RECORD_DISCARD)) {
+    if (!isPadding) {
       writeRow(state, records, ring + index + RING_DATA_OFFSET + RING_RECORD_HEADER_LENGTH, length, lane, (header >> 32) as u32);
       records += 1;
     }
@@ -203,6 +212,11 @@ function releaseLanes(state: usize, touched: u32): void {
 
 /** True when a drain would find something, or the end. */
 export function queueAvailable(state: usize): bool {
+  return hasRecords(state) || isClosed(load<u32>(state, QUEUE_CONSUMER_QUEUE_OFFSET) as usize);
+}
+
+/** True when some lane has records, or a lapse that was not told yet. */
+function hasRecords(state: usize): bool {
   const capacity = load<u32>(state, QUEUE_CONSUMER_CAPACITY_OFFSET);
   const first = load<u32>(state, QUEUE_CONSUMER_LANE_OFFSET) as usize;
   const lanes = load<u32>(state, QUEUE_CONSUMER_LANES_OFFSET);
@@ -213,8 +227,9 @@ export function queueAvailable(state: usize): bool {
     const position = isClaimed ? claimedCursor(state, lane) : own;
     // Pairs with the store in queuePublish.
     if (atomic.load<u64>(laneAddress(first, lane, capacity), RING_PRODUCER_POSITION_OFFSET) != position) return true;
+    if (load<u32>(laneStateAddress(state, lane), QUEUE_LANE_STATE_LAPPED_OFFSET)) return true;
   }
-  return isClosed(load<u32>(state, QUEUE_CONSUMER_QUEUE_OFFSET) as usize);
+  return false;
 }
 
 /** S1 and S2 of a consumer: the value of the wake word to sleep on. Then queueAvailable, sleep, queueAwake. */

@@ -50,6 +50,11 @@ import { STATUS_CORRUPT, STATUS_EMPTY, STATUS_FULL, STATUS_TOO_LONG } from "../l
 import { awake, fallAsleep, wakeConsumers } from "./queue";
 import { ringRecordLength } from "./ring";
 
+/** mpmc: the last position that a lane's cursor has bits for, 2^59 - 8: after 18 years at 1 GB/s. */
+// @ts-ignore: decorator
+@inline
+const CLAIMED_POSITION_MAX: u64 = ((1 as u64) << (64 - QUEUE_CURSOR_POSITION_SHIFT + 3)) - 8;
+
 /**
  * Begins a producer's state in lane `number` at `lane`; it goes on from what was published last. STATUS_CORRUPT when position, counts and announcement do not
  * fit together: the lane was scribbled over.
@@ -129,16 +134,20 @@ function raiseLimit(state: usize, lane: usize, end: u64): bool {
   const capacity = load<u32>(state, QUEUE_PRODUCER_CAPACITY_OFFSET) as u64;
   const published = load<u64>(state, QUEUE_PRODUCER_PUBLISHED_OFFSET);
   if (mode == QUEUE_MODE_LOSSY) {
-    // Not over what was never shown to anybody: half a lane at most is written between two publications.
+    // Not over what was never shown to anybody: half a lane at most is written between two publications. A single record with the padding before it may need more, and
+    // at most the whole lane: it waits until it is the first since the last publication.
     const limitMax = published + (capacity >>> 1);
-    if (end > limitMax) return false;
-    return announce(state, lane, min(limitMax, end + (capacity >>> 4)));
+    if (end > limitMax && load<u64>(state, QUEUE_PRODUCER_POSITION_OFFSET) != published) return false;
+    return announce(state, lane, max(end, min(limitMax, end + (capacity >>> 4))));
   }
   const oldest = mode == QUEUE_MODE_GATED ? slowestCursor(state, published) : sharedCursor(state, lane, mode);
   // A position ahead of what was published would be a lie: then the lane counts as full.
   if (oldest > published || end > oldest + capacity) return false;
   if (mode == QUEUE_MODE_GATED) return announce(state, lane, oldest + capacity);
-  store<u64>(state, oldest + capacity, QUEUE_PRODUCER_LIMIT_OFFSET);
+  // A cursor cannot name a position behind this one: the lane is full for good.
+  const limit = mode == QUEUE_MODE_MPMC ? min(oldest + capacity, CLAIMED_POSITION_MAX) : oldest + capacity;
+  if (end > limit) return false;
+  store<u64>(state, limit, QUEUE_PRODUCER_LIMIT_OFFSET);
   return true;
 }
 

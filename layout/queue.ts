@@ -90,7 +90,7 @@ export const QUEUE_INTENT_CLAIMED = 2;
 export const QUEUE_CURSOR_POSITION_SHIFT = 8;
 export const QUEUE_CURSOR_SLOT_MASK = 255;
 
-/** mpmc: one cursor for each lane. gated: one for each lane and slot, lane by lane: u64, the position that its consumer reads next. */
+/** mpmc: one cursor for each lane. gated: one for each lane and slot, lane by lane: u64, the position that its consumer reads next; all ones = it reads this lane no more. */
 export const QUEUE_CURSORS_OFFSET = 12288;
 export const QUEUE_CURSOR_LENGTH = 128;
 

@@ -53,6 +53,9 @@ interface Words {
   readonly u64: BigUint64Array<SharedArrayBuffer>;
 }
 
+/** Times that somebody else may be faster at taking from the dead. */
+const TAKE_ATTEMPTS_MAX = 16;
+
 let thread: { tid: number; startTicks: bigint } | undefined;
 let epoch = 0;
 let statBuffer: Buffer | undefined;
@@ -103,8 +106,9 @@ export function pidNamespace(): bigint {
 export function takeOwnership(arena: Words, address: number, owner: bigint): Ownership {
   const index = address / 8;
   let holder = Atomics.compareExchange(arena.u64, index, 0n, owner);
-  while (holder !== 0n) {
-    if (isOwnerAlive(holder)) return { taken: false, holder };
+  for (let attempt = 0; holder !== 0n; attempt++) {
+    // A peer that writes dead owners in a loop would keep us here.
+    if (attempt === TAKE_ATTEMPTS_MAX || isOwnerAlive(holder)) return { taken: false, holder };
     // 1. We and another thread find the same dead owner. 2. One of the two exchanges succeeds. 3. The other sees the new owner, who lives, or 0.
     const dead = holder;
     holder = Atomics.compareExchange(arena.u64, index, dead, owner);

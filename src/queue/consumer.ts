@@ -22,7 +22,7 @@ import {
   QUEUE_SLOT_OWNER_OFFSET,
   QUEUE_WAKE_OFFSET,
 } from '../../layout/queue.ts';
-import { STATUS_CORRUPT, STATUS_EMPTY } from '../../layout/status.ts';
+import { STATUS_CLOSED, STATUS_CORRUPT, STATUS_EMPTY } from '../../layout/status.ts';
 import { giveOwnership, isOwnerAlive, newOwner, takeOwnership } from '../arena/owner.ts';
 import { park, parkAsync, wake } from '../arena/parking.ts';
 import { CausewayError } from '../base/errors.ts';
@@ -44,8 +44,11 @@ export class QueueConsumer {
   readonly #slot: number;
   readonly #state: number;
   readonly #table: number;
-  /** Rows that were handed out by an adoption, not by a drain. */
+  /** Rows that come from an adoption, not from a drain, and are not handed out yet. */
   #adopted = 0;
+  /** Rows of the last drain, and which is next: not the last one only while `take` runs, and after it threw. */
+  #rows = 0;
+  #nextRow = 0;
   #lookedMs = 0;
   #isClosed = false;
 
@@ -67,15 +70,18 @@ export class QueueConsumer {
     if (arena.isReadOnly && plan.mode !== 'broadcast-lossy') {
       throw new CausewayError('CONFIG_INVALID', `queue: mode=${plan.mode} cannot be read through a read-only arena`);
     }
-    const taken = arena.isReadOnly ? { slot: QUEUE_SLOT_NONE, isAdopted: false } : takeSlot(queue, owner);
+    // First what is private: where there is none left, nobody's slot is touched.
     const state = arena.takeEndpoint(owner).address;
-    const consumer = new QueueConsumer(queue, owner, taken.slot, state);
+    let consumer: QueueConsumer | undefined;
     try {
+      const taken = arena.isReadOnly ? { slot: QUEUE_SLOT_NONE, isAdopted: false } : takeSlot(queue, owner);
+      consumer = new QueueConsumer(queue, owner, taken.slot, state);
       if (taken.isAdopted) forgetConsumer(queue, taken.slot);
       consumer.#begin();
       return consumer;
     } catch (error) {
-      consumer.#leave();
+      if (consumer === undefined) arena.giveEndpoint(state);
+      else consumer.close();
       throw error;
     }
   }
@@ -105,7 +111,7 @@ export class QueueConsumer {
 
   /**
    * Calls `take` for up to recordsMax records (QUEUE_ROWS_MAX at most), and `lapse` for what was missed before one of them, then gives their room back. A record whose
-   * `take` throws counts as taken.
+   * `take` throws counts as taken; those behind it come with the next drain.
    * @returns how many records; STATUS_CLOSED when there are none and will be none.
    * @throws CausewayError RING_CORRUPT with lane and position, once for a lane that breaks its rules: the other lanes go on.
    */
@@ -113,12 +119,22 @@ export class QueueConsumer {
     const rows = this.#nextRows(recordsMax);
     if (rows === STATUS_CORRUPT) throw this.#corrupt();
     const records = rows > 0 ? this.#handOut(rows, take, lapse) : rows;
+    // `take` may have closed it: then its state is somebody else's.
+    if (this.#isClosed) return records;
     if (rows > 0) this.#queue.wasm.queueRelease(this.#state);
     this.#wakeProducers();
     return records;
   }
 
   #nextRows(recordsMax: number): number {
+    if (this.#nextRow < this.#rows) return this.#rows;
+    this.#nextRow = 0;
+    this.#rows = this.#newRows(recordsMax);
+    return this.#rows;
+  }
+
+  #newRows(recordsMax: number): number {
+    if (this.#isClosed) return STATUS_CLOSED;
     if (this.#adopted === 0) this.#lookForDead();
     const adopted = this.#adopted;
     this.#adopted = 0;
@@ -128,8 +144,9 @@ export class QueueConsumer {
   #handOut(rows: number, take: TakeRecord, lapse: TakeLapse | undefined): number {
     const words = this.#queue.arena.i32;
     let records = 0;
-    for (let row = 0; row < rows; row++) {
-      const at = this.#table + (row * QUEUE_ROW_LENGTH) / 4;
+    while (this.#nextRow < rows && !this.#isClosed) {
+      const at = this.#table + (this.#nextRow * QUEUE_ROW_LENGTH) / 4;
+      this.#nextRow += 1;
       const address = words[at + QUEUE_ROW_ADDRESS_OFFSET / 4] ?? 0;
       const length = words[at + QUEUE_ROW_RECORD_LENGTH_OFFSET / 4] ?? 0;
       const lane = words[at + QUEUE_ROW_LANE_OFFSET / 4] ?? 0;
@@ -265,8 +282,11 @@ export class QueueConsumer {
     if (this.#isClosed) return;
     this.#isClosed = true;
     const { wasm, plan } = this.#queue;
-    if (this.#adopted === 0) wasm.queueRelease(this.#state);
-    else this.#leaveAdopted();
+    // What was not handed out stays where it is: with it, what was handed out of the same batch comes again.
+    const isWhole = this.#adopted === 0 && this.#nextRow >= this.#rows;
+    this.#rows = 0;
+    if (isWhole) wasm.queueRelease(this.#state);
+    else if (plan.mode === 'mpmc') this.#leaveAdopted();
     if (plan.mode === 'broadcast') wasm.queueLeave(this.#state);
     this.#wakeProducers();
     this.#leave();

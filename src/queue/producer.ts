@@ -140,10 +140,11 @@ export class QueueProducer {
     }
   }
 
-  /** The same without blocking the thread. */
+  /** The same without blocking the thread; false also when it was closed meanwhile. */
   async waitForRoomAsync(length: number, timeoutMs: number): Promise<boolean> {
     const end = performance.now() + timeoutMs;
     for (;;) {
+      if (this.#isClosed) return false;
       if (this.reserve(length) !== STATUS_FULL) return true;
       const leftMs = end - performance.now();
       if (leftMs <= 0) return false;
@@ -161,7 +162,8 @@ export class QueueProducer {
     }
     const slept = sleep(address + QUEUE_ROOM_WAKE_OFFSET, value);
     if (slept instanceof Promise) {
-      return slept.finally(() => wasm.queueRoomAwake(this.#state)) as Result;
+      // Once it is closed, its state is somebody else's.
+      return slept.finally(() => this.#isClosed || wasm.queueRoomAwake(this.#state)) as Result;
     }
     wasm.queueRoomAwake(this.#state);
     return slept;

@@ -18,6 +18,9 @@ import { isOwnerAlive, newOwner, takeOwnership } from '../arena/owner.ts';
 import { wake } from '../arena/parking.ts';
 import { cursorAddress, laneAddress, type QueuePlace, slotAddress } from './place.ts';
 
+/** Of a consumer that found the lane corrupt: it reads it no more (layout/queue.ts, QUEUE_CURSORS_OFFSET). */
+const CURSOR_NONE = 2n ** 64n - 1n;
+
 /** How many that had died were found. */
 export interface Reaped {
   producers: number;
@@ -78,6 +81,7 @@ export function slowestCursor(queue: QueuePlace, lane: number): bigint | undefin
   for (let slot = 0; slot < queue.plan.consumers; slot++) {
     if ((joined(queue, slot) & 1) === 0) continue;
     const cursor = Atomics.load(queue.arena.u64, cursorAddress(queue, lane, slot) / 8);
+    if (cursor === CURSOR_NONE) continue;
     if (slowest === undefined || cursor < slowest) slowest = cursor;
   }
   return slowest;
