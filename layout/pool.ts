@@ -18,6 +18,9 @@ export const POOL_CAPACITY_OFFSET = 4;
 export const POOL_RECORD_LENGTH_OFFSET = 8;
 /** Bytes of all of it. */
 export const POOL_LENGTH_OFFSET = 12;
+/** UTF-8, filled up with NUL. */
+export const POOL_NAME_OFFSET = 64;
+export const POOL_NAME_LENGTH = 64;
 /** u64: records that were given back for the dead. */
 export const POOL_RECLAIMED_OFFSET = 128;
 /** u64: hints that were missing, because somebody died before setting them. */

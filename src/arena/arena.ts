@@ -71,6 +71,7 @@ export class Arena {
   readonly #header: ArenaHeader;
   readonly #file: SharedFile | undefined;
   #isClosed = false;
+  #isHidden = false;
 
   private constructor(memory: WebAssembly.Memory, header: ArenaHeader, file?: SharedFile) {
     const { buffer } = memory;
@@ -183,8 +184,18 @@ export class Arena {
     try {
       this.unmap(ARENA_REGIONS_OFFSET, this.#header.sharedEnd - ARENA_REGIONS_OFFSET);
     } finally {
-      this.#file.close();
+      this.hide();
     }
+  }
+
+  /**
+   * Nobody can open it any more by our handle, whose name is gone if create() made it. Whoever has mapped it keeps it, the threads of this process as well, until
+   * nobody refers to the memory.
+   */
+  hide(): void {
+    if (this.#file === undefined || this.#isHidden) return;
+    this.#isHidden = true;
+    this.#file.close();
   }
 
   /**

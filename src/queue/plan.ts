@@ -45,6 +45,7 @@ const MODES = {
 } as const;
 
 export type QueueMode = keyof typeof MODES;
+export const QUEUE_MODES = Object.keys(MODES) as QueueMode[];
 
 export interface QueueOptions {
   mode: QueueMode;

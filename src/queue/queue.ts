@@ -100,6 +100,7 @@ export class Queue implements QueuePlace {
    * @throws CausewayError RING_TAKEN when every lane has a living producer; ARENA_FULL when the process has no endpoint left.
    */
   producer(): QueueProducer {
+    this.#requireWritable();
     return QueueProducer.open(this);
   }
 
@@ -113,6 +114,7 @@ export class Queue implements QueuePlace {
 
   /** Nothing will follow: consumers see the end once they have everything. Call it when all producers are done. */
   close(): void {
+    this.#requireWritable();
     const mustWake = this.wasm.queueClose(this.address, Number(this.arena.isShared));
     if (mustWake) wake(this.arena, this.address + QUEUE_WAKE_OFFSET);
   }
@@ -126,7 +128,14 @@ export class Queue implements QueuePlace {
    * consumer had claimed stays for the consumers: those that live hand it out with their next records.
    */
   unblock(): Reaped {
+    this.#requireWritable();
     return reapQueue(this);
+  }
+
+  /** A store would raise SIGSEGV. */
+  #requireWritable(): void {
+    if (!this.arena.isReadOnly) return;
+    throw new CausewayError('CONFIG_INVALID', `queue ${JSON.stringify(this.plan.name)}: the arena is read-only`);
   }
 
   /** Counts of one moment; nothing stops for it. */

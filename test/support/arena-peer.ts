@@ -1,10 +1,11 @@
-// Second processes and threads on an arena (workers/arena-peer.mjs), asked by messages.
+// Second processes and threads on an arena (workers/arena-peer.mjs) or its queues (workers/queue-peer.mjs), asked by messages.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
-const FILE = new URL('./workers/arena-peer.mjs', import.meta.url);
+const ARENA_PEER = new URL('./workers/arena-peer.mjs', import.meta.url);
+export const QUEUE_PEER = new URL('./workers/queue-peer.mjs', import.meta.url);
 
 interface Reply {
   id: number;
@@ -61,10 +62,10 @@ export class PeerProcess extends Peer {
   readonly ended: Promise<unknown>;
 
   /** @param through A program that starts the peer, with its arguments. */
-  constructor(through: string[] = []) {
+  constructor(through: string[] = [], file: URL = ARENA_PEER) {
     super();
     const [execPath = process.execPath, ...execArgv] = [...through, ...(through.length > 0 ? [process.execPath] : [])];
-    this.child = fork(FILE, { execPath, execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.child = fork(file, { execPath, execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.child.on('message', (reply) => this.onReply(reply as Reply));
     this.child.on('exit', (code, signal) => this.onEnd(`peer ended: ${signal ?? code}`));
     this.ended = once(this.child, 'exit');
@@ -85,10 +86,11 @@ export class PeerProcess extends Peer {
 }
 
 export class PeerThread extends Peer {
-  readonly worker = new Worker(FILE);
+  readonly worker: Worker;
 
-  constructor() {
+  constructor(file: URL = ARENA_PEER) {
     super();
+    this.worker = new Worker(file);
     this.worker.on('message', (reply: Reply) => this.onReply(reply));
     this.worker.on('error', (error) => this.onEnd(`peer failed: ${String(error)}`));
     this.worker.on('exit', (code) => this.onEnd(`peer ended: ${code}`));
