@@ -41,9 +41,16 @@ export type {
   StreamItem,
 } from './engine/types.ts';
 export { TreeView } from './event/tree-view.ts';
+export { type KernelRecord, kernelRecord } from './event/kernel-record.ts';
 export { EVENT_TYPE_CODES, EVENT_TYPE_NAMES, type EventTypeName } from './event/type-name.ts';
 export { type JournalInfo, journalInfo } from './journal/info.ts';
 export type { QueueConsumer, TakeLapse, TakeRecord } from './queue/consumer.ts';
+export {
+  Connection,
+  type ConnectionOptions,
+  type ConnectionPlan,
+  connect,
+} from './queue/connection.ts';
 export type { QueueMode, QueueOptions, QueuePlan } from './queue/plan.ts';
 export { Pool, type PoolOptions, type PoolStats, poolRegion, readPoolOwners, readPoolStats } from './queue/pool.ts';
 export type { QueueProducer } from './queue/producer.ts';

@@ -8,6 +8,9 @@ import { CausewayError, messageOf } from '../base/errors.ts';
 import { typeFits } from '../event/filter.ts';
 import { EVENT_TYPE_NAMES } from '../event/type-name.ts';
 import type { EngineOptions } from './types.ts';
+import { type ConnectionOptions, checkConnectionOptions } from '../queue/connection.ts';
+import { QUEUE_MODES, type QueueOptions } from '../queue/plan.ts';
+import type { PoolOptions } from '../queue/pool.ts';
 
 /** A fifth of a second at 300,000 records a second; every page of it is resident. */
 const RING_CAPACITY_DEFAULT = 8 * 1024 * 1024;
@@ -32,6 +35,20 @@ const segmentLength = z
   .describe('Bytes of a journal segment');
 
 /** The options that are plain data (all but `signal`). */
+// The numbers' limits depend on each other and on the mode: checkConnectionOptions knows them.
+const queueOptions = z.strictObject({
+  mode: z.enum(QUEUE_MODES).describe('Who produces, who consumes, and who waits for whom'),
+  producers: z.int().optional().describe('How many there can be at a time'),
+  consumers: z.int().optional(),
+  laneCapacity: z.int().optional().describe('Bytes of each producer’s lane, a power of two'),
+  expireAfterMs: z.int().optional().describe('broadcast: a consumer that stands still for so long is left behind'),
+  recordLengthMax: z.int().optional(),
+});
+const poolOptions = z.strictObject({
+  capacity: z.int().describe('Records'),
+  recordLength: z.int().describe('Bytes of each'),
+});
+
 export const engineConfigSchema = z.strictObject({
   paths: z.array(z.string().min(1)).default([]).describe('Directories or files to watch'),
   source: z
@@ -75,9 +92,20 @@ export const engineConfigSchema = z.strictObject({
 export type EngineConfig = z.output<typeof engineConfigSchema> & {
   /** Absolute, without symbolic links. */
   roots: readonly string[];
+  queues: z
+    .record(z.string(), queueOptions)
+    .default({})
+    .describe('Queues by name, for worker threads and other processes'),
+  pools: z.record(z.string(), poolOptions).default({}).describe('Pools of records by name'),
+  share: z
+    .union([z.boolean(), z.string().min(1)])
+    .default(false)
+    .describe('Whether other processes may connect to queues and pools; a path, best in /dev/shm, gives them a name'),
   journalDirectory: string | undefined;
   segmentLength: number;
 };
+  /** What of it is for queues and pools; undefined when there are none. */
+  connection: ConnectionOptions | undefined;
 
 /** JSON Schema (2020-12) of the configuration. */
 export function engineConfigJsonSchema(): unknown {
@@ -110,9 +138,23 @@ export function parseEngineOptions(options: EngineOptions): EngineConfig {
 
 function realPath(given: string): string {
   try {
+    connection: connectionOf(config),
     const real = fs.realpathSync.native(given);
     fs.accessSync(real, fs.constants.R_OK);
     return real;
+function connectionOf(config: z.output<typeof engineConfigSchema>): ConnectionOptions | undefined {
+  const { share } = config;
+  // zod leaves `undefined` in the types of optional fields, not in the objects.
+  const queues = config.queues as Record<string, Omit<QueueOptions, 'name'>>;
+  const pools: Record<string, PoolOptions> = config.pools;
+  if (Object.keys(queues).length + Object.keys(pools).length > 0) {
+    checkConnectionOptions({ queues, pools });
+    return { queues, pools, share };
+  }
+  if (share === false) return undefined;
+  throw new CausewayError('CONFIG_INVALID', 'options: share: there are neither queues nor pools to share');
+}
+
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') {

@@ -12,6 +12,7 @@ import { operationsOf } from '../event/operation.ts';
 import { Appender } from '../journal/appender.ts';
 import { Journal } from '../journal/journal.ts';
 import type { RecoveryReport } from '../journal/recovery.ts';
+import { Connection, type ConnectionPlan } from '../queue/connection.ts';
 import { type OpenedSource, openSource } from '../source/open.ts';
 import type {
   IngestControl,
@@ -52,6 +53,8 @@ export class Engine implements AsyncDisposable {
   readonly #streams = new Set<EventStream>();
   readonly #subscriptions = new Set<Subscription>();
   readonly #onNotice: (notice: string) => void;
+  /** Queues and pools, in an arena of their own: who connects to them never reaches the journal's. */
+  #connection: Connection | undefined;
   #failure: CausewayError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -177,6 +180,8 @@ export class Engine implements AsyncDisposable {
     // After ingestion, which measures the distance of the clocks that the recording needs; the journal keeps what came before.
     await this.#recorder?.start();
     if (this.#config.user !== undefined) becomeUser(this.#config.user, this.#config.journalDirectory);
+    // After that, so that a file in /dev/shm belongs to the user that we are from now on.
+    if (this.#config.connection !== undefined) this.#connection = Connection.create(this.#config.connection);
   }
 
   /** The next event gets a sequence behind this one: what events({ since: position + 1n }) begins after. */
@@ -255,6 +260,19 @@ export class Engine implements AsyncDisposable {
     await this.#ingestWorker?.call((control) => control.finished());
   }
 
+  /**
+   * What connect() takes, in this thread, in worker threads (as workerData or in a message), and, with the option `share`, in other processes, which take its
+   * `handle`: the way to the queues and pools of the options.
+   * @throws CausewayError CONFIG_INVALID when the options name neither queues nor pools; ENGINE_CLOSED.
+   */
+  connect(): ConnectionPlan {
+    this.#requireOpen();
+    if (this.#connection !== undefined) return this.#connection.plan;
+    throw new CausewayError('CONFIG_INVALID', 'connect: this engine has neither queues nor pools', {
+      hint: "Name them when it is opened: queues: { jobs: { mode: 'mpmc' } }",
+    });
+  }
+
   /** Adds a process to the filter of pids. */
   addPid(pid: number): void {
     this.#requireOpen();
@@ -290,7 +308,7 @@ export class Engine implements AsyncDisposable {
     return readQuarantine(this.#arena);
   }
 
-  /** Takes what the source still has, flushes, ends the streams, detaches, unmaps. Idempotent. */
+  /** Takes what the source still has, flushes, ends streams and queues, detaches, unmaps. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -311,6 +329,7 @@ export class Engine implements AsyncDisposable {
     ]);
     await this.#waitForStreams();
     await this.#syncWorker.stop();
+    this.#connection?.close();
     this.#journal.close();
   }
 

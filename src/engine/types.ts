@@ -6,7 +6,7 @@ import type { LatencyStats } from '../worker/latency-stats.ts';
 export type { CaughtUp, Durability, Event, EventFilter, Gap, NewEvent, StreamItem } from '../event/types.ts';
 export type { LatencyStats };
 
-export interface EngineOptions {
+export interface EngineOptions extends ConnectionOptions {
   /** Directories or files to watch; with source 'trace' not needed. */
   paths?: readonly string[];
   /** 'auto' (default) takes the first of ebpf, fanotify, inotify that works here. { trace: file } replays a recording. */
