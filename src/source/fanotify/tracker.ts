@@ -36,7 +36,7 @@ import {
   FAN_RENAME,
 } from './abi.ts';
 import type { FanotifyEvent } from './events.ts';
-import { type FollowedTree, known } from './followed-tree.ts';
+import { type FollowedTree, isOther, known } from './followed-tree.ts';
 import type { Settler } from './settler.ts';
 
 /** linux/fs.h: the two names change places. */
@@ -179,19 +179,18 @@ export class Tracker {
     const { target: handle } = event;
     const isDirectory = (event.mask & FAN_ONDIR) !== 0;
     const there = childrenOf(parent).get(name);
-    if (there !== undefined) {
-      // A scan has told it.
-      if ((there.directory !== undefined) === isDirectory && this.#isSame(there, handle)) return;
-      this.#followed.remove(there, 'none');
-    }
-    if (isDirectory && handle !== '' && this.#followed.directoryOf(handle) !== undefined) {
-      // It is known at another place, where a scan has found it: this event is older.
+    // A scan has told it.
+    if (there !== undefined && (there.directory !== undefined) === isDirectory && this.#isSame(there, handle)) return;
+    const stat = at !== undefined && this.#fits(event, at) ? at : undefined;
+    // A scan has found it at another place: this event is older.
+    const isElsewhere = isDirectory && handle !== '' && this.#followed.directoryOf(handle) !== undefined;
+    // A rename, of what is somewhere else by now: there is nothing to tell here, but that it replaced what was there.
+    if (isElsewhere || (stat === undefined && event.mask & FAN_RENAME)) {
+      if (there !== undefined && (at === undefined || isOther(there, at))) this.#followed.remove(there, 'all');
       this.#followed.doubtName(parent, name);
       return;
     }
-    const stat = at !== undefined && this.#fits(event, at) ? at : undefined;
-    // A rename that was told too late, of what is somewhere else by now: there is nothing to tell here.
-    if (stat === undefined && event.mask & FAN_RENAME) return;
+    if (there !== undefined) this.#followed.remove(there, 'none');
     const found = { stat, isDirectory, handle, variant: KERNEL_VARIANT_UNKNOWN, report: true };
     const node = this.#followed.add(parent, name, found);
     // What it holds already no event tells, or one that was left out.
