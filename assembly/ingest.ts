@@ -19,6 +19,9 @@ import {
   INGEST_LATENCY_NS_MAX_OFFSET,
   INGEST_LOST_OFFSET,
   INGEST_MALFORMED_OFFSET,
+  INGEST_SCRATCH_OPS_OFFSET,
+  INGEST_SCRATCH_PIDS_OFFSET,
+  INGEST_SCRATCH_PID_COUNT_OFFSET,
   INGEST_SCRATCH_QUARANTINE_OFFSET,
   INGEST_SCRATCH_RECORD_ADDRESS_OFFSET,
   INGEST_SCRATCH_RECORD_LENGTH_OFFSET,
@@ -56,6 +59,7 @@ import {
   KERNEL_RECORD_OP_OFFSET,
   KERNEL_RECORD_PATH2_LENGTH_OFFSET,
   KERNEL_RECORD_PATH_LENGTH_OFFSET,
+  KERNEL_RECORD_PID_OFFSET,
   KERNEL_RECORD_SUBMIT_DELAY_NS_OFFSET,
   KERNEL_RECORD_TIME_NS_OFFSET,
   KERNEL_RECORD_VARIANT_OFFSET,
@@ -189,6 +193,11 @@ function ingestRecord(scratch: usize, record: usize, length: u32, settled: bool)
       store<u64>(ARENA_INGEST_OFFSET + (lane << 3), sequence - 1, INGEST_LANES_OFFSET);
     }
   }
+  if (!isWanted(scratch, record)) {
+    laneStore(record);
+    add(INGEST_FILTERED_OFFSET, 1);
+    return TAKEN;
+  }
   const flags = load<u16>(record, KERNEL_RECORD_FLAGS_OFFSET) as u32;
   if (!settled && flags & NEEDS_SETTLING && !(flags & KERNEL_FLAG_RESOLVED)) {
     store<u32>(scratch, record as u32, INGEST_SCRATCH_RECORD_ADDRESS_OFFSET);
@@ -200,6 +209,24 @@ function ingestRecord(scratch: usize, record: usize, length: u32, settled: bool)
   laneStore(record);
   add(INGEST_DELIVERED_OFFSET, 1);
   return TAKEN;
+}
+
+/** By operation and process, where the source does not filter by itself. */
+// @ts-ignore: decorator
+@inline
+function isWanted(scratch: usize, record: usize): bool {
+  const ops = load<u32>(scratch, INGEST_SCRATCH_OPS_OFFSET);
+  const pidCount = load<u32>(scratch, INGEST_SCRATCH_PID_COUNT_OFFSET);
+  if (!(ops | pidCount)) return true;
+  if (ops && !((ops >>> (load<u16>(record, KERNEL_RECORD_OP_OFFSET) as u32)) & 1)) return false;
+  return !pidCount || isWantedPid(scratch, load<u32>(record, KERNEL_RECORD_PID_OFFSET), pidCount);
+}
+
+function isWantedPid(scratch: usize, pid: u32, count: u32): bool {
+  for (let index: u32 = 0; index < count; index++) {
+    if (load<u32>(scratch + (index << 2), INGEST_SCRATCH_PIDS_OFFSET) == pid) return true;
+  }
+  return false;
 }
 
 /** 0, or what is wrong with the record (MALFORMED_). The rules are at the head of layout/kernel-record.ts. */

@@ -153,4 +153,6 @@ export const GAP_CAUSE_HOLE = 7;
 export const GAP_CAUSE_SOURCE = 8;
 /** A reader fell behind what is kept. */
 export const GAP_CAUSE_RETENTION = 9;
-export const GAP_CAUSE_COUNT = 10;
+/** A peer's ring broke its rules and is not read any more: what it still held, and whatever comes, is unknown. */
+export const GAP_CAUSE_PEER_CORRUPT = 10;
+export const GAP_CAUSE_COUNT = 11;

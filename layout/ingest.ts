@@ -48,6 +48,11 @@ export const INGEST_SCRATCH_STATUS_OFFSET = 72;
 /** u32: with STATUS_RESOLVE, address and length of the record whose paths must be settled. */
 export const INGEST_SCRATCH_RECORD_ADDRESS_OFFSET = 76;
 export const INGEST_SCRATCH_RECORD_LENGTH_OFFSET = 80;
+/** u32: bit per KERNEL_OP_ that is wanted, 0 = all; and how many processes are wanted, 0 = all. For sources that do not filter by themselves (peers). */
+export const INGEST_SCRATCH_OPS_OFFSET = 84;
+export const INGEST_SCRATCH_PID_COUNT_OFFSET = 88;
+/** FILTER_PIDS_MAX u32. */
+export const INGEST_SCRATCH_PIDS_OFFSET = 4352;
 /** u32 each, ns. */
 export const INGEST_SCRATCH_SAMPLES_OFFSET = 128;
 export const INGEST_SCRATCH_SAMPLES_MAX = 1024;

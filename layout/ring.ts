@@ -46,6 +46,12 @@ export const RING_ANNOUNCED_OFFSET = 5120;
 /** u64: begin of a record of late: where a reader that was lapped goes on. */
 export const RING_RESTART_OFFSET = 5248;
 
+// Rings of peers only (layout/peer.ts), written by the producer.
+/** u64: highest laneSequence that was given to a record, dropped ones included. Stored before the hand-over: a successor numbers on behind it. */
+export const RING_NUMBERED_OFFSET = 5376;
+/** u64: the same, stored after the hand-over: whoever reads n here and then finds the ring empty without having seen n knows that n was dropped. */
+export const RING_HANDED_OVER_OFFSET = 5384;
+
 export const RING_DATA_OFFSET = 8192;
 
 /** u32, in lanes: low half of the record's number in its lane. */

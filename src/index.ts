@@ -38,22 +38,24 @@ export type {
   Gap,
   LatencyStats,
   NewEvent,
+  PeerDescription,
   StreamItem,
 } from './engine/types.ts';
-export { TreeView } from './event/tree-view.ts';
 export { type KernelRecord, kernelRecord } from './event/kernel-record.ts';
+export { TreeView } from './event/tree-view.ts';
 export { EVENT_TYPE_CODES, EVENT_TYPE_NAMES, type EventTypeName } from './event/type-name.ts';
 export { type JournalInfo, journalInfo } from './journal/info.ts';
-export type { QueueConsumer, TakeLapse, TakeRecord } from './queue/consumer.ts';
 export {
   Connection,
   type ConnectionOptions,
   type ConnectionPlan,
   connect,
 } from './queue/connection.ts';
+export type { QueueConsumer, TakeLapse, TakeRecord } from './queue/consumer.ts';
 export type { QueueMode, QueueOptions, QueuePlan } from './queue/plan.ts';
 export { Pool, type PoolOptions, type PoolStats, poolRegion, readPoolOwners, readPoolStats } from './queue/pool.ts';
 export type { QueueProducer } from './queue/producer.ts';
 export { Queue, queueRegion } from './queue/queue.ts';
 export type { Reaped } from './queue/reaper.ts';
 export type { ConsumerStats, LaneStats, QueueStats } from './queue/stats.ts';
+export { PeerProducer } from './source/peer/producer.ts';

@@ -38,6 +38,8 @@ export interface Native {
   futexAsync(word: Uint8Array, operation: number, value: number, timeout: Pointer): Promise<FutexAnswer>;
   /** futex_waitv(2): sleeps on several words at once (Linux 5.16). The answer is the index of one that was woken. */
   futexWaitv(waiters: Uint8Array, count: number, timeout: Uint8Array): Promise<FutexAnswer>;
+  /** The same on this thread: -1 and errno() on failure. */
+  futexWaitvSync(waiters: Uint8Array, count: number, timeout: Uint8Array): number;
   hasFutexWaitv(): boolean;
   /** Where these bytes are: for structures that the kernel reads. */
   addressOf(bytes: Uint8Array): bigint;
@@ -154,6 +156,8 @@ function bind(): Native {
       onPool(koffi, syscall, [futexCall, word, operation, value, timeout, null, 0]),
     futexWaitv: (waiters, count, timeout) =>
       onPool(koffi, futexWaitv, [FUTEX_WAITV_CALL, waiters, count, 0, timeout, CLOCK_MONOTONIC]),
+    futexWaitvSync: (waiters, count, timeout) =>
+      futexWaitv(FUTEX_WAITV_CALL, waiters, count, 0, timeout, CLOCK_MONOTONIC) as number,
     // Of no words at all: refused by a kernel that knows the call.
     hasFutexWaitv: () =>
       futexWaitv(FUTEX_WAITV_CALL, null, 0, 0, null, CLOCK_MONOTONIC) === -1 && errnoName(koffi.errno()) === 'EINVAL',

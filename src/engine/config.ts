@@ -4,13 +4,14 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { RING_CAPACITY_MAX, SEGMENT_LENGTH_MAX, SEGMENT_LENGTH_MIN } from '../../layout/limits.ts';
+import { PEERS_MAX } from '../../layout/peer.ts';
 import { CausewayError, messageOf } from '../base/errors.ts';
 import { typeFits } from '../event/filter.ts';
 import { EVENT_TYPE_NAMES } from '../event/type-name.ts';
-import type { EngineOptions } from './types.ts';
 import { type ConnectionOptions, checkConnectionOptions } from '../queue/connection.ts';
 import { QUEUE_MODES, type QueueOptions } from '../queue/plan.ts';
 import type { PoolOptions } from '../queue/pool.ts';
+import type { EngineOptions } from './types.ts';
 
 /** A fifth of a second at 300,000 records a second; every page of it is resident. */
 const RING_CAPACITY_DEFAULT = 8 * 1024 * 1024;
@@ -34,7 +35,6 @@ const segmentLength = z
   .multipleOf(4096)
   .describe('Bytes of a journal segment');
 
-/** The options that are plain data (all but `signal`). */
 // The numbers' limits depend on each other and on the mode: checkConnectionOptions knows them.
 const queueOptions = z.strictObject({
   mode: z.enum(QUEUE_MODES).describe('Who produces, who consumes, and who waits for whom'),
@@ -49,11 +49,16 @@ const poolOptions = z.strictObject({
   recordLength: z.int().describe('Bytes of each'),
 });
 
+/** The options that are plain data (all but `signal`). */
 export const engineConfigSchema = z.strictObject({
   paths: z.array(z.string().min(1)).default([]).describe('Directories or files to watch'),
   source: z
     .union([
       z.enum(['auto', 'ebpf', 'fanotify', 'inotify', 'none']),
+      z.strictObject({
+        peer: z.union([z.literal(true), z.string().min(1)]),
+        producers: z.int().min(1).max(PEERS_MAX).default(1),
+      }),
       z.strictObject({ trace: z.string().min(1), speed: z.enum(['recorded', 'maximum']).default('recorded') }),
     ])
     .default('auto')
@@ -87,11 +92,6 @@ export const engineConfigSchema = z.strictObject({
     .union([z.string().min(1), z.int().nonnegative()])
     .optional()
     .describe('User to become once everything privileged is set up'),
-});
-
-export type EngineConfig = z.output<typeof engineConfigSchema> & {
-  /** Absolute, without symbolic links. */
-  roots: readonly string[];
   queues: z
     .record(z.string(), queueOptions)
     .default({})
@@ -101,11 +101,16 @@ export type EngineConfig = z.output<typeof engineConfigSchema> & {
     .union([z.boolean(), z.string().min(1)])
     .default(false)
     .describe('Whether other processes may connect to queues and pools; a path, best in /dev/shm, gives them a name'),
+});
+
+export type EngineConfig = z.output<typeof engineConfigSchema> & {
+  /** What of it is for queues and pools; undefined when there are none. */
+  connection: ConnectionOptions | undefined;
+  /** Absolute, without symbolic links. */
+  roots: readonly string[];
   journalDirectory: string | undefined;
   segmentLength: number;
 };
-  /** What of it is for queues and pools; undefined when there are none. */
-  connection: ConnectionOptions | undefined;
 
 /** JSON Schema (2020-12) of the configuration. */
 export function engineConfigJsonSchema(): unknown {
@@ -133,15 +138,10 @@ export function parseEngineOptions(options: EngineOptions): EngineConfig {
     roots: config.paths.map(realPath),
     journalDirectory: journalDirectory === undefined ? undefined : path.resolve(journalDirectory),
     segmentLength: asked ?? byDefault,
+    connection: connectionOf(config),
   };
 }
 
-function realPath(given: string): string {
-  try {
-    connection: connectionOf(config),
-    const real = fs.realpathSync.native(given);
-    fs.accessSync(real, fs.constants.R_OK);
-    return real;
 function connectionOf(config: z.output<typeof engineConfigSchema>): ConnectionOptions | undefined {
   const { share } = config;
   // zod leaves `undefined` in the types of optional fields, not in the objects.
@@ -155,6 +155,11 @@ function connectionOf(config: z.output<typeof engineConfigSchema>): ConnectionOp
   throw new CausewayError('CONFIG_INVALID', 'options: share: there are neither queues nor pools to share');
 }
 
+function realPath(given: string): string {
+  try {
+    const real = fs.realpathSync.native(given);
+    fs.accessSync(real, fs.constants.R_OK);
+    return real;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') {

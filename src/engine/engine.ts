@@ -79,7 +79,7 @@ export class Engine implements AsyncDisposable {
   private constructor(config: EngineConfig, onNotice: (notice: string) => void) {
     this.#config = config;
     this.#onNotice = onNotice;
-    this.#arena = Arena.create({ regions: engineRegions(config) });
+    this.#arena = Arena.create({ regions: engineRegions({ ...config, peers: peerCount(config) }) });
     this.#wasm = instantiate(this.#arena);
     this.#wasm.crc32cInit();
     this.#journal = Journal.open({
@@ -287,6 +287,7 @@ export class Engine implements AsyncDisposable {
         kind: host?.kind ?? 'none',
         description: this.description,
         ...(host?.counters() ?? { produced: 0n, dropped: {} }),
+        ...(host?.peers === undefined ? {} : { peers: host.peers() }),
       },
       ingest: {
         delivered: counter(ingest.INGEST_DELIVERED_OFFSET),
@@ -328,8 +329,8 @@ export class Engine implements AsyncDisposable {
       ...[...this.#subscriptions].map((subscription) => subscription.close()),
     ]);
     await this.#waitForStreams();
-    await this.#syncWorker.stop();
     this.#connection?.close();
+    await this.#syncWorker.stop();
     this.#journal.close();
   }
 
@@ -363,7 +364,9 @@ export class Engine implements AsyncDisposable {
 
   /** A worker that sleeps in the kernel does not see messages: the eventfd ends its sleep. */
   #wakeIngest(): void {
-    const wakeFd = this.#source?.host.plan.details.wakeFd;
+    const host = this.#source?.host;
+    host?.wake?.();
+    const wakeFd = host?.plan.details.wakeFd;
     if (typeof wakeFd !== 'number' || wakeFd < 0) return;
     const one = Buffer.alloc(8);
     one.writeBigUInt64LE(1n);
@@ -389,4 +392,8 @@ export class Engine implements AsyncDisposable {
     if (this.#closing !== undefined) throw new CausewayError('ENGINE_CLOSED', 'the engine is closed');
     if (this.#failure !== undefined) throw this.#failure;
   }
+}
+
+function peerCount({ source }: EngineConfig): number {
+  return typeof source === 'object' && 'peer' in source ? source.producers : 0;
 }

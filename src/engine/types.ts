@@ -1,16 +1,25 @@
 // The engine's public types: what goes in and what comes out.
 
 import type { Durability } from '../event/types.ts';
+import type { ConnectionOptions } from '../queue/connection.ts';
+import type { PeerDescription } from '../source/source.ts';
 import type { LatencyStats } from '../worker/latency-stats.ts';
 
 export type { CaughtUp, Durability, Event, EventFilter, Gap, NewEvent, StreamItem } from '../event/types.ts';
-export type { LatencyStats };
+export type { LatencyStats, PeerDescription };
 
 export interface EngineOptions extends ConnectionOptions {
   /** Directories or files to watch; with source 'trace' not needed. */
   paths?: readonly string[];
   /** 'auto' (default) takes the first of ebpf, fanotify, inotify that works here. { trace: file } replays a recording. */
-  source?: 'auto' | 'ebpf' | 'fanotify' | 'inotify' | 'none' | { trace: string; speed?: 'recorded' | 'maximum' };
+  source?:
+    | 'auto'
+    | 'ebpf'
+    | 'fanotify'
+    | 'inotify'
+    | 'none'
+    | { peer: true | string; producers?: number }
+    | { trace: string; speed?: 'recorded' | 'maximum' };
   /** Directory of the journal; without one, events are kept in an unnamed temporary file that goes with the process. */
   journal?: string | { directory: string; segmentLength?: number };
   /** Of captured events. Default 'process'. */
@@ -42,7 +51,14 @@ export interface EmitOptions {
 }
 
 export interface EngineStats {
-  source: { kind: string; description: string; produced: bigint; dropped: Record<string, bigint>; filtered?: bigint };
+  source: {
+    kind: string;
+    description: string;
+    produced: bigint;
+    dropped: Record<string, bigint>;
+    filtered?: bigint;
+    peers?: PeerDescription[];
+  };
   ingest: {
     delivered: bigint;
     filtered: bigint;

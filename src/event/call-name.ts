@@ -67,6 +67,7 @@ const GAP_CAUSE_NAMES: Record<number, string> = {
   [entry.GAP_CAUSE_HOLE]: 'hole',
   [entry.GAP_CAUSE_SOURCE]: 'source',
   [entry.GAP_CAUSE_RETENTION]: 'retention',
+  [entry.GAP_CAUSE_PEER_CORRUPT]: 'peerCorrupt',
 };
 
 /** 'ringFull' for GAP_CAUSE_RING_FULL. */

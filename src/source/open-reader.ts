@@ -12,6 +12,8 @@ export async function openSourceReader(arena: Arena, plan: SourcePlan): Promise<
       return (await import('./fanotify/index.ts')).openFanotifyReader(arena, plan);
     case 'inotify':
       return (await import('./inotify/index.ts')).openInotifyReader(arena, plan);
+    case 'peer':
+      return (await import('./peer/index.ts')).openPeerReader(arena, plan);
     case 'trace':
       return (await import('./trace/index.ts')).openTraceReader(arena, plan);
   }

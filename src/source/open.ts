@@ -5,10 +5,17 @@ import { CausewayError, messageOf } from '../base/errors.ts';
 import { attachEbpf, probeEbpf } from './ebpf/index.ts';
 import { attachFanotify } from './fanotify/index.ts';
 import { attachInotify } from './inotify/index.ts';
+import { attachPeer, type PeerChoice } from './peer/index.ts';
 import type { SourceHost, SourceOptions } from './source.ts';
 import { attachTrace } from './trace/index.ts';
 
-export type SourceChoice = 'auto' | 'ebpf' | 'fanotify' | 'inotify' | { trace: string; speed: 'recorded' | 'maximum' };
+export type SourceChoice =
+  | 'auto'
+  | 'ebpf'
+  | 'fanotify'
+  | 'inotify'
+  | PeerChoice
+  | { trace: string; speed: 'recorded' | 'maximum' };
 
 export interface OpenedSource {
   host: SourceHost;
@@ -21,7 +28,9 @@ export interface OpenedSource {
  * @throws CausewayError CAPABILITY_MISSING with all that is missing, or TRACE_CORRUPT.
  */
 export function openSource(arena: Arena, choice: SourceChoice, options: SourceOptions): OpenedSource {
-  if (typeof choice === 'object') return described(attachTrace(arena, options, choice));
+  if (typeof choice === 'object') {
+    return described('peer' in choice ? attachPeer(arena, options, choice) : attachTrace(arena, options, choice));
+  }
   if (choice === 'ebpf') return described(attachEbpf(arena, options));
   if (choice === 'fanotify') return described(attachFanotify(arena, options));
   if (choice === 'inotify') return described(attachInotify(arena, options));

@@ -2,7 +2,7 @@
 // A source has two halves: the host lives in the thread that opened the engine and holds what must outlive an ingest worker (programs attached to
 // the kernel, file descriptors); the reader lives in the ingest worker, and a replacement can be opened from the same plan at any time.
 
-export type SourceKind = 'ebpf' | 'fanotify' | 'inotify' | 'trace';
+export type SourceKind = 'ebpf' | 'fanotify' | 'inotify' | 'peer' | 'trace';
 
 /** What the user asked for, checked. Paths are absolute and real (no symbolic links). */
 export interface SourceOptions {
@@ -40,8 +40,28 @@ export interface SourcePlan {
   doubleMapped: boolean;
   /** Address of the KERNEL_LANES page in the arena, or 0: with it, trailing losses are found exactly. */
   lanesAddress: number;
+  /** What ingestion is to leave out, for a source that does not filter by itself; empty = all are wanted. At most FILTER_PIDS_MAX pids. */
+  wanted?: { ops: readonly number[]; pids: readonly number[] };
   /** Whatever the reader of this kind needs: file descriptors, addresses, paths. */
   details: Record<string, unknown>;
+}
+
+/** A process that writes for the peer source. All but lane, handle, state and records is its own word. */
+export interface PeerDescription {
+  lane: number;
+  /** What its producer opens: a path, or a descriptor of this process. */
+  handle: string;
+  /**
+   * 'free': no producer. 'attached': its producer lives. 'ended': it died without leaving; the next one takes its place. 'detached': it broke the ring's
+   * rules, and is not listened to any more.
+   */
+  state: 'free' | 'attached' | 'ended' | 'detached';
+  /** Thread of the producer (the process, if it has one thread), while it lives. */
+  pid: number | undefined;
+  /** Records taken from its ring. */
+  records: bigint;
+  /** Records that its producers say they gave up because the ring was full. */
+  dropped: bigint;
 }
 
 export interface SourceHost {
@@ -53,6 +73,10 @@ export interface SourceHost {
   counters(): { produced: bigint; dropped: Record<string, bigint>; filtered?: bigint };
   /** Adds a process to a pid filter (for `-c`). */
   addPid(pid: number): void;
+  /** Ends a sleep of the reader, where no `details.wakeFd` does. */
+  wake?(): void;
+  /** Those that write, for the peer source. */
+  peers?(): PeerDescription[];
   /** Detaches, closes descriptors, maps anonymous memory over what was mapped. Idempotent. */
   close(): void;
 }
@@ -66,6 +90,10 @@ export interface SourceReader {
   takeLosses(): SourceLoss[];
   /** Everything that happened before this call is in the ring below the position returned, once poll() has been called until it answers 0. */
   mark(): bigint;
+  /** For a source whose poll() may never answer 0: how far it is from the inside now ... */
+  targets?(): readonly bigint[];
+  /** ... and, once that is reached, the position below which all of it is in the ring. */
+  reached?(targets: readonly bigint[]): bigint | undefined;
   /** True when no record will ever come again (end of a trace). */
   readonly finished: boolean;
   close(): void;

@@ -3,6 +3,9 @@
 import { ARENA_INGEST_OFFSET, ARENA_REGION_SCRATCH } from '../../layout/arena.ts';
 import {
   INGEST_CLOCK_OFFSET_NS_OFFSET,
+  INGEST_SCRATCH_OPS_OFFSET,
+  INGEST_SCRATCH_PID_COUNT_OFFSET,
+  INGEST_SCRATCH_PIDS_OFFSET,
   INGEST_SCRATCH_RECORD_ADDRESS_OFFSET,
   INGEST_SCRATCH_RECORD_LENGTH_OFFSET,
   INGEST_SCRATCH_SAMPLE_COUNT_OFFSET,
@@ -73,7 +76,18 @@ export class IngestAgent {
     this.#scratch = arena.region(ARENA_REGION_SCRATCH, SCRATCH_INGEST).address;
     this.#lanes = arena.region(ARENA_REGION_SCRATCH, SCRATCH_LANES).address;
     this.setClockOffset(clockOffsetNs);
+    this.#setWanted(plan);
     wasm.ringConsumerInit(this.#scratch, plan.ringAddress, plan.ringCapacity, plan.doubleMapped ? 1 : 0);
+  }
+
+  #setWanted({ wanted = { ops: [], pids: [] } }: SourcePlan): void {
+    const { view } = this.#arena;
+    const ops = wanted.ops.reduce((bits, op) => (bits | (1 << op)) >>> 0, 0);
+    view.setUint32(this.#scratch + INGEST_SCRATCH_OPS_OFFSET, ops, true);
+    view.setUint32(this.#scratch + INGEST_SCRATCH_PID_COUNT_OFFSET, wanted.pids.length, true);
+    wanted.pids.forEach((pid, index) => {
+      view.setUint32(this.#scratch + INGEST_SCRATCH_PIDS_OFFSET + index * 4, pid, true);
+    });
   }
 
   setClockOffset(clockOffsetNs: bigint): void {

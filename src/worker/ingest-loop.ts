@@ -31,6 +31,8 @@ const CLOCK_STEP_NS = 1_000_000n;
 interface Barrier {
   /** undefined until the source has put everything that had happened into its ring. */
   mark: bigint | undefined;
+  /** What the source had when the barrier came, where the source says so. */
+  targets: readonly bigint[] | undefined;
   resolve: () => void;
 }
 
@@ -82,7 +84,7 @@ export class IngestLoop implements IngestControl {
 
   sync(): Promise<void> {
     const barrier = deferred();
-    this.#barriers.push({ mark: undefined, resolve: barrier.resolve });
+    this.#barriers.push({ mark: undefined, targets: this.#reader.targets?.(), resolve: barrier.resolve });
     return barrier.promise;
   }
 
@@ -105,7 +107,7 @@ export class IngestLoop implements IngestControl {
       if (count > 0) this.#hasAppended = true;
       if (count > 0 && this.#data.flush) this.#requestFlush();
       // A barrier that was passed is work: whoever waited for it goes on before this thread sleeps.
-      const passed = count === 0 && this.#whenEmpty();
+      const passed = count === 0 ? this.#whenEmpty() : this.#whenBusy();
       if (passed) this.#mustBreathe = true;
       this.#idle.idle(passed ? 1 : count);
       // Only when it is due: a promise for each turn would be garbage for each event.
@@ -123,9 +125,14 @@ export class IngestLoop implements IngestControl {
     return this.#barriers.length > 0 && this.#passBarriers();
   }
 
+  /** A source that never pauses keeps nobody waiting if it can say what came before. */
+  #whenBusy(): boolean {
+    return this.#barriers.length > 0 && this.#reader.targets !== undefined && this.#passBarriers();
+  }
+
   #passBarriers(): boolean {
     // doWork() has just polled and found nothing more: all that had happened before the barriers came is in the ring, or through it already.
-    for (const barrier of this.#barriers) barrier.mark ??= this.#reader.mark();
+    for (const barrier of this.#barriers) barrier.mark ??= this.#markOf(barrier);
     this.#agent.writeLosses();
     if (this.#agent.hasPendingLosses) return false;
     const isReached = (barrier: Barrier) => barrier.mark !== undefined && this.#agent.position >= barrier.mark;
@@ -135,6 +142,10 @@ export class IngestLoop implements IngestControl {
     for (const barrier of this.#barriers.filter(isReached)) barrier.resolve();
     this.#barriers = this.#barriers.filter((barrier) => !isReached(barrier));
     return true;
+  }
+
+  #markOf({ targets }: Barrier): bigint | undefined {
+    return targets === undefined ? this.#reader.mark() : this.#reader.reached?.(targets);
   }
 
   #park(): void {

@@ -1,0 +1,2 @@
+export { attachPeer, type PeerChoice } from './host.ts';
+export { openPeerReader } from './reader.ts';
