@@ -1,8 +1,17 @@
 // Every export of the wasm module.
 
 export * from "./crc32c";
+export { dedupFind, dedupInit, dedupInsert, dedupInsertBatch, dedupUserInit } from "./dedup";
 export * from "./ingest";
 export * from "./log";
+export {
+  metadataGet,
+  metadataInit,
+  metadataInvalidate,
+  metadataPut,
+  metadataReclaim,
+  metadataUserInit,
+} from "./metadata-cache";
 export { poolAdopt, poolGive, poolInUse, poolInit, poolReclaim, poolRepair, poolTake, poolUserInit } from "./pool";
 export { queueClose, queueInit } from "./queue";
 export { queueLeave } from "./queue-broadcast";
@@ -29,3 +38,4 @@ export { peerCopy, peerInit, peerLook, peerRelease } from "./peer";
 export * from "./ring";
 export * from "./trace";
 export { recordFromEntry, translateRecord, translateType } from "./translate";
+export { xxh64 } from "./xxh64";

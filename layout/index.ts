@@ -1,5 +1,6 @@
 // Every layout in one import, for TypeScript. (AssemblyScript imports the files it needs.)
 export * from './arena.ts';
+export * from './dedup.ts';
 export * from './entry.ts';
 export * from './event-type.ts';
 export * from './ingest.ts';
@@ -8,9 +9,10 @@ export * from './kernel-control.ts';
 export * from './kernel-record.ts';
 export * from './limits.ts';
 export * from './log.ts';
+export * from './metadata-cache.ts';
+export * from './peer.ts';
 export * from './pool.ts';
 export * from './queue.ts';
-export * from './peer.ts';
 export * from './ring.ts';
 export * from './segment.ts';
 export * from './status.ts';

@@ -52,6 +52,22 @@ export {
   connect,
 } from './queue/connection.ts';
 export type { QueueConsumer, TakeLapse, TakeRecord } from './queue/consumer.ts';
+export {
+  type ContentPlace,
+  Dedup,
+  type DedupOptions,
+  type DedupStats,
+  dedupRegion,
+  readDedupStats,
+} from './queue/dedup.ts';
+export {
+  MetadataCache,
+  type MetadataCacheOptions,
+  type MetadataCacheStats,
+  type MetadataKey,
+  metadataCacheRegion,
+  readMetadataCacheStats,
+} from './queue/metadata-cache.ts';
 export type { QueueMode, QueueOptions, QueuePlan } from './queue/plan.ts';
 export { Pool, type PoolOptions, type PoolStats, poolRegion, readPoolOwners, readPoolStats } from './queue/pool.ts';
 export type { QueueProducer } from './queue/producer.ts';

@@ -103,6 +103,60 @@ export interface Wasm {
   poolRepair(state: number): number;
   poolInUse(state: number): number;
 
+  // assembly/dedup.ts
+  dedupInit(
+    dedup: number,
+    slots: number,
+    logLength: number,
+    contentLengthMax: number,
+    windowMs: number,
+    length: number,
+    seed: bigint,
+  ): void;
+  dedupUserInit(
+    state: number,
+    dedup: number,
+    slots: number,
+    log: number,
+    logLength: number,
+    contentLengthMax: number,
+    windowMs: number,
+    row: number,
+    seed: bigint,
+  ): void;
+  dedupInsert(state: number, address: number, length: number, nowMs: number): number;
+  dedupFind(state: number, address: number, length: number, nowMs: number): number;
+  /** How many of the rows' contents were fresh; the answers are in the rows. */
+  dedupInsertBatch(state: number, rows: number, count: number, nowMs: number): number;
+
+  // assembly/metadata-cache.ts
+  metadataInit(
+    cache: number,
+    table: number,
+    sets: number,
+    valueLength: number,
+    slotLength: number,
+    length: number,
+    seed: bigint,
+  ): void;
+  metadataUserInit(
+    state: number,
+    table: number,
+    sets: number,
+    valueLength: number,
+    slotLength: number,
+    row: number,
+    token: bigint,
+    seed: bigint,
+  ): void;
+  metadataGet(state: number, key: number, value: number, nowMs: number): number;
+  metadataPut(state: number, key: number, value: number, nowMs: number, ttlMs: number): number;
+  metadataInvalidate(state: number, key: number): number;
+  metadataReclaim(state: number, dead: bigint): number;
+
+  // assembly/xxh64.ts
+  xxh64(address: number, length: number, seed: bigint): bigint;
+
   // assembly/log.ts
   /** Address of the claimed entry, or a status; read addresses with `>>> 0`. */
   journalReserve(length: number): number;

@@ -27,12 +27,15 @@ export const ERROR_CODES = {
   RING_CORRUPT: EXIT_INTEGRITY,
   RECORD_TOO_LONG: EXIT_FAILED,
   POOL_CORRUPT: EXIT_INTEGRITY,
-  POOL_CLOSED: EXIT_FAILED,
   /** No record of the pool begins at that address. */
   POOL_NO_RECORD: EXIT_FAILED,
   /** The record is free: it was given back before. */
   POOL_NOT_TAKEN: EXIT_FAILED,
   POOL_NOT_OWNER: EXIT_FAILED,
+  /** A deduplication table or metadata cache that is none, or was scribbled over. */
+  TABLE_CORRUPT: EXIT_INTEGRITY,
+  /** A handle of a pool, table or cache was used after it was closed. */
+  HANDLE_CLOSED: EXIT_FAILED,
   SOURCE_FAILED: EXIT_FAILED,
   TRACE_CORRUPT: EXIT_INTEGRITY,
   JOURNAL_BUSY: EXIT_FAILED,

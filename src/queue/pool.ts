@@ -24,11 +24,11 @@ import {
   POOL_USERS_OFFSET,
 } from '../../layout/pool.ts';
 import { STATUS_FULL, STATUS_NO_RECORD, STATUS_NOT_TAKEN } from '../../layout/status.ts';
-import type { Arena, EndpointSlot, Region, RegionRequest } from '../arena/arena.ts';
-import { isOwnerAlive, newOwner } from '../arena/owner.ts';
+import type { Arena, Region, RegionRequest } from '../arena/arena.ts';
+import { isOwnerAlive } from '../arena/owner.ts';
 import { instantiate, type Wasm } from '../arena/wasm.ts';
 import { CausewayError } from '../base/errors.ts';
-import { giveUserRow, releaseDeadRows, sumCounts, takeUserRow } from './user-row.ts';
+import { StructureUser, sumCounts } from './user-row.ts';
 
 export interface PoolOptions {
   /** Records: 1 to 1,048,576. */
@@ -86,12 +86,10 @@ export class Pool {
   readonly address: number;
   readonly capacity: number;
   readonly recordLength: number;
-  /** The token under which this handle has its records: what `adopt` of another handle takes. */
-  readonly owner: bigint;
   readonly #wasm: Wasm;
   readonly #plan: PoolPlan;
-  readonly #endpoint: EndpointSlot;
-  readonly #row: number;
+  readonly #user: StructureUser;
+  #releasedCount = 0;
   #isClosed = false;
 
   private constructor(arena: Arena, wasm: Wasm, address: number, plan: PoolPlan) {
@@ -99,23 +97,18 @@ export class Pool {
     this.address = address;
     this.capacity = plan.capacity;
     this.recordLength = plan.recordLength;
-    this.owner = newOwner();
     this.#wasm = wasm;
     this.#plan = plan;
-    this.#endpoint = arena.takeEndpoint(this.owner);
+    const { capacity, stride } = plan;
     const owners = address + plan.ownersOffset;
     const records = address + plan.recordsOffset;
-    const begin = (row: number): void =>
-      wasm.poolUserInit(this.#endpoint.address, address, plan.capacity, plan.stride, owners, records, row, this.owner);
-    // Reclaiming for the dead, whose row it may become, already needs the state.
-    begin(0);
-    try {
-      this.#row = takeUserRow(arena, address + POOL_USERS_OFFSET, this.owner, (dead) => this.#reclaim(dead));
-    } catch (error) {
-      arena.giveEndpoint(this.#endpoint.address);
-      throw error;
-    }
-    begin(this.#row);
+    this.#user = new StructureUser(arena, address + POOL_USERS_OFFSET, {
+      name: `pool at ${address}`,
+      begin: (state, row, owner) => wasm.poolUserInit(state, address, capacity, stride, owners, records, row, owner),
+      release: (state, dead) => {
+        this.#releasedCount += wasm.poolReclaim(state, dead);
+      },
+    });
   }
 
   /**
@@ -139,9 +132,14 @@ export class Pool {
     return new Pool(arena, wasm, region.address, readPlan(arena, region));
   }
 
+  /** The token under which this handle has its records: what `adopt` of another handle takes. */
+  get owner(): bigint {
+    return this.#user.owner;
+  }
+
   /** Address of a record that is ours from now on, or undefined when all are taken. Its bytes are what the last owner left there. */
   take(): number | undefined {
-    const answer = this.#wasm.poolTake(this.#state);
+    const answer = this.#wasm.poolTake(this.#user.state);
     return answer === STATUS_FULL ? undefined : answer >>> 0;
   }
 
@@ -150,7 +148,7 @@ export class Pool {
    * @throws CausewayError POOL_NO_RECORD, POOL_NOT_TAKEN when it is given twice, POOL_NOT_OWNER when somebody else has it. Nothing has changed then.
    */
   give(address: number): void {
-    this.#check(this.#wasm.poolGive(this.#state, address), address, this.owner);
+    this.#check(this.#wasm.poolGive(this.#user.state, address), address, this.owner);
   }
 
   /**
@@ -159,7 +157,7 @@ export class Pool {
    * @throws CausewayError POOL_NO_RECORD, POOL_NOT_TAKEN, POOL_NOT_OWNER.
    */
   adopt(address: number, from: bigint): void {
-    this.#check(this.#wasm.poolAdopt(this.#state, address, from), address, from);
+    this.#check(this.#wasm.poolAdopt(this.#user.state, address, from), address, from);
   }
 
   /** The bytes of the record at this address. */
@@ -169,15 +167,15 @@ export class Pool {
 
   /** Gives back what the dead still had, and mends what they left: how many records. Looks at every record and into /proc: for slow paths. */
   reclaimDead(): number {
-    let count = 0;
-    const reclaim = (dead: bigint): void => {
-      count += this.#reclaim(dead);
-    };
-    releaseDeadRows(this.arena, this.address + POOL_USERS_OFFSET, reclaim);
+    const { state } = this.#user;
+    this.#releasedCount = 0;
+    this.#user.releaseDead();
     // Owners without a row: somebody has scribbled over the rows.
-    for (const owner of this.owners().keys()) if (!isOwnerAlive(owner)) reclaim(owner);
-    this.#wasm.poolRepair(this.#state);
-    return count;
+    for (const owner of this.owners().keys()) {
+      if (!isOwnerAlive(owner)) this.#releasedCount += this.#wasm.poolReclaim(state, owner);
+    }
+    this.#wasm.poolRepair(state);
+    return this.#releasedCount;
   }
 
   /** How many records each owner has. */
@@ -192,24 +190,14 @@ export class Pool {
   /** Gives back what this handle still has: how many records. Nothing happens the second time. */
   close(): number {
     if (this.#isClosed) return 0;
-    const count = this.#reclaim(this.owner);
     this.#isClosed = true;
-    giveUserRow(this.arena, this.#row, this.owner);
-    this.arena.giveEndpoint(this.#endpoint.address);
+    const count = this.#wasm.poolReclaim(this.#user.state, this.owner);
+    this.#user.close();
     return count;
   }
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #reclaim(owner: bigint): number {
-    return this.#wasm.poolReclaim(this.#state, owner);
-  }
-
-  get #state(): number {
-    if (this.#isClosed) throw new CausewayError('POOL_CLOSED', `pool at ${this.address}: this handle was closed`);
-    return this.#endpoint.address;
   }
 
   #check(answer: number, address: number, expected: bigint): void {
