@@ -4,7 +4,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
-import { ARENA_REGION_QUEUE } from '../../layout/arena.ts';
+import { ARENA_REGION_QUEUE, ARENA_REGION_SCRATCH } from '../../layout/arena.ts';
 import { QUEUE_CURSOR_POSITION_SHIFT } from '../../layout/queue.ts';
 import {
   RING_ANNOUNCED_OFFSET,
@@ -22,8 +22,10 @@ import { Queue, queueRegion } from '../../src/queue/queue.ts';
 
 export const MODES: readonly QueueMode[] = ['spsc', 'mpsc', 'mpmc', 'broadcast', 'broadcast-lossy'];
 
-export function testQueue(options: QueueOptions, share = false): Queue {
-  const arena = Arena.create({ regions: [queueRegion(options)], share, endpoints: true });
+/** @param scratchLength Bytes of a region beside it, for what peers tell the test. */
+export function testQueue(options: QueueOptions, share = false, scratchLength = 4096): Queue {
+  const scratch = { kind: ARENA_REGION_SCRATCH, length: scratchLength };
+  const arena = Arena.create({ regions: [queueRegion(options), scratch], share, endpoints: true });
   if (share) closeAfterTest(arena);
   const region = arena.region(ARENA_REGION_QUEUE);
   return Queue.create(arena, region, options);

@@ -1,91 +1,125 @@
-// A second process or thread on the queues of a connection, which does what it is asked to (arena-peer.ts). A record is 8 bytes: its producer's id and its number.
+// A producer or consumer of a queue in a thread or process of its own, which does one task and says how it went. A thread gets the arena's memory, a process its handle.
+// The arena's scratch region is shared with the test: word 0 = stop; the rest as the task says.
 
-import { parentPort } from 'node:worker_threads';
-import { STATUS_CLOSED } from '../../../dist/layout/status.js';
-import { Connection, connect } from '../../../dist/src/index.js';
+import { parentPort, workerData } from 'node:worker_threads';
+import { ARENA_REGION_QUEUE } from '../../../dist/layout/arena.js';
+import { STATUS_CLOSED, STATUS_FULL } from '../../../dist/layout/status.js';
+import { Arena } from '../../../dist/src/arena/arena.js';
+import { Queue } from '../../../dist/src/queue/queue.js';
 
-/** @type {Connection} */
-let connection;
-let producer;
-let consumer;
+/** @type {Arena} */
+let arena;
+/** @type {Queue} */
+let queue;
 
-const record = (id, number) => {
-  const bytes = Buffer.alloc(8);
-  bytes.writeUInt32LE(id, 0);
-  bytes.writeUInt32LE(number, 4);
-  return bytes;
-};
+const say = (message) => (parentPort ? parentPort.postMessage(message) : process.send(message));
 
-const OPERATIONS = {
-  create: (options) => {
-    connection = Connection.create(options);
-    return connection.handle;
-  },
-  connect: (target, options) => {
-    connection = connect(target, options);
-    return { queues: connection.queues(), pools: connection.pools(), isReadOnly: connection.arena.isReadOnly };
-  },
-  close: () => connection.close(),
-  closeQueue: (name) => connection.queue(name).close(),
-  producer: (name) => {
-    producer = connection.queue(name).producer();
-    return producer.lane;
-  },
-  consumer: (name) => {
-    consumer = connection.queue(name).consumer();
-  },
-  leave: () => {
-    producer?.close();
-    consumer?.close();
-  },
-  /** Records `from` (inclusive) to `to`, published in batches. */
-  produce: async (id, from, to, batch = 64) => {
-    for (let number = from; number < to; number++) {
-      while (!producer.offer(record(id, number))) {
-        if (!(await producer.waitForRoomAsync(8, 20_000))) throw new Error(`no room for ${number} in 20 s`);
-      }
-      if (number % batch === 0) producer.publish();
+/** Numbers in [0, 1) from a seed: a linear congruence is random enough for lengths and pauses. */
+function randomFrom(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+const pauseWord = new Int32Array(new SharedArrayBuffer(4));
+const pause = (ms) => Atomics.wait(pauseWord, 0, 0, ms);
+
+const fillOf = (id, number) => (id * 31 + number) & 0xff;
+const isStopped = (task) => task.stop !== undefined && Atomics.load(arena.i32, task.stop / 4) !== 0;
+
+/** Records: who, number, bytes that follow from both. `progress` is the address of a u64: how many this producer knows to be published. */
+function produce(task) {
+  const { id, count, batchMax, lengthMax, seed, progress, pauseMs = 0 } = task;
+  const random = randomFrom(seed);
+  const producer = queue.producer();
+  say({ ready: true, lane: producer.lane });
+  let waits = 0;
+  let left = 0;
+  for (let number = 0; number < count && !isStopped(task); number++) {
+    const length = 8 + Math.floor(random() * (lengthMax - 7));
+    let address = producer.reserve(length);
+    while (address === STATUS_FULL && !isStopped(task)) {
+      waits += 1;
+      producer.waitForRoom(length, 500);
+      address = producer.reserve(length);
     }
+    if (address === STATUS_FULL) break;
+    arena.view.setUint32(address, id, true);
+    arena.view.setUint32(address + 4, number, true);
+    arena.bytes.fill(fillOf(id, number), address + 8, address + length);
+    producer.submit(length);
+    if (left-- > 0) continue;
     producer.publish();
-  },
-  offerUnpublished: (id, number) => producer.offer(record(id, number)),
-  /** Takes until the end of the queue: how many of each producer, and the first that was out of its order. */
-  consume: async (timeoutMs = 30_000) => {
-    const next = {};
-    let disorder;
-    let count = 0;
-    const end = performance.now() + timeoutMs;
-    const words = connection.arena.view;
-    for (;;) {
-      const taken = consumer.drain((address) => {
-        const id = words.getUint32(address, true);
-        const number = words.getUint32(address + 4, true);
-        if (number < (next[id] ?? 0)) disorder ??= `producer ${id}: ${number} after ${next[id] - 1}`;
-        next[id] = number + 1;
-        count += 1;
-      });
-      if (taken === STATUS_CLOSED) return { count, next, disorder };
-      if (performance.now() > end) throw new Error(`no end in ${timeoutMs} ms: count=${count}`);
-      if (taken === 0) await consumer.waitForRecordAsync(1000);
-    }
-  },
-  /** Claims what there is and stops inside of the hand-over. */
-  dieWithRecords: () => {
-    consumer.drain(() => process.kill(process.pid, 'SIGKILL'));
-  },
-  take: (name) => {
-    const pool = connection.pool(name);
-    return pool.take();
-  },
-};
-
-const answer = async ({ id, op, args }, send) => {
-  try {
-    send({ id, value: await OPERATIONS[op](...args) });
-  } catch (error) {
-    send({ id, error: { code: error.code, message: error.message } });
+    left = Math.floor(random() * batchMax);
+    if (progress !== undefined) Atomics.store(arena.u64, progress / 8, BigInt(number + 1));
+    if (pauseMs > 0 && random() < 0.5) pause(random() * pauseMs);
   }
-};
+  const { dropped } = producer;
+  producer.close();
+  say({ done: true, waits, dropped: String(dropped), lane: producer.lane });
+}
 
-if (parentPort) parentPort.on('message', (message) => answer(message, (reply) => parentPort.postMessage(reply)));
-else process.on('message', (message) => answer(message, (reply) => process.send(reply)));
+/**
+ * Takes all until the queue is closed. Each record is whole; the records of each producer come in order, without a gap in broadcasts; `tally` counts every taking of record
+ * (id, number) in the byte tally + id * perId + number.
+ */
+function consume(task) {
+  const { recordsMax, tally, perId, seed, slowMs = 0, mayRepeat = false } = task;
+  const isWhole = queue.plan.mode.startsWith('broadcast');
+  const random = randomFrom(seed);
+  const next = new Map();
+  let taken = 0;
+  let missed = 0n;
+  const lapsed = new Set();
+  const consumer = queue.consumer();
+  say({ ready: true });
+  const take = (address, length, lane) => {
+    const id = arena.view.getUint32(address, true);
+    const number = arena.view.getUint32(address + 4, true);
+    const fill = fillOf(id, number);
+    for (let at = address + 8; at < address + length; at++) {
+      if (arena.bytes[at] !== fill)
+        throw new Error(`torn: id=${id}, number=${number}, byte ${at - address} of ${length}`);
+    }
+    const due = next.get(id);
+    const isOld = due !== undefined && number < due;
+    if (isOld && !mayRepeat) throw new Error(`doubled or out of order: id=${id}, number=${number}, due=${due}`);
+    const isGap = due !== undefined && number > due && !lapsed.has(lane);
+    if (isWhole && isGap) throw new Error(`lost: id=${id}, number=${number}, due=${due}`);
+    if (isWhole) lapsed.delete(lane);
+    next.set(id, isOld ? due : number + 1);
+    if (tally !== undefined) Atomics.add(arena.bytes, tally + id * perId + number, 1);
+    taken += 1;
+  };
+  const lapse = (lane, count) => {
+    missed += count;
+    lapsed.add(lane);
+  };
+  while (!isStopped(task)) {
+    const answer = consumer.drain(take, 1 + Math.floor(random() * recordsMax), lapse);
+    if (answer === STATUS_CLOSED) break;
+    if (answer === 0) consumer.waitForRecord(500);
+    if (slowMs > 0) pause(random() * slowMs);
+  }
+  const { delivered, lapped: told } = consumer;
+  consumer.close();
+  say({ done: true, taken, missed: String(missed), delivered: String(delivered), told: String(told), next: [...next] });
+}
+
+const ROLES = { produce, consume };
+
+function begin(task) {
+  try {
+    arena = task.handle === undefined ? Arena.attach(task.memory) : Arena.open(task.handle);
+    queue = Queue.open(arena, arena.region(ARENA_REGION_QUEUE));
+    ROLES[task.role](task);
+  } catch (error) {
+    say({ error: String(error.stack ?? error), code: error.code });
+  }
+}
+
+if (parentPort) begin(workerData);
+// Nobody listens any more then: it ends when it is done and all it said has been sent.
+else process.once('message', begin);
