@@ -63,6 +63,19 @@ Examples:
   $ causeway log .causeway --follow --path src     live, as tail -f
   $ causeway log .causeway --info                  who writes it, how much`;
 
+export const ARENA_DESCRIPTION = [
+  'Shows what is in a shared arena: its queues and pools, how full they are, who produces and consumes, who of them sleeps or has died, how much passes a second, what was dropped, lapped, redelivered. Without an argument it lists the arenas that processes share and this user may see.',
+  '',
+  'It only looks: the arena is mapped for reading, and no end of a queue is taken. On a terminal the picture goes on until Ctrl-C; a pipe gets one, unless --interval or --seconds ask for more; --json prints one a line.',
+].join('\n');
+
+export const ARENA_EXAMPLES = `
+Examples:
+  $ causeway arena                        what is shared on this machine?
+  $ causeway arena 4242                   the arena of process 4242, live
+  $ causeway arena /dev/shm/jobs --once   one picture
+  $ causeway arena 4242 --json --interval 5 | jq .data.queues[].rates`;
+
 export const DOCTOR_DESCRIPTION = `Tries, rather than guesses, what this machine can do: each line says whether it is there, what it is good for, and what to do about it.`;
 
 export const DOCTOR_EXAMPLES = `

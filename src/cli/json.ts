@@ -1,4 +1,4 @@
-// The NDJSON lines of --json: {"type":...,"data":{...}}, type being event, gap, caughtUp, checkpoint, summary or error.
+// The NDJSON lines of --json: {"type":...,"data":{...}}, type being event, gap, caughtUp, checkpoint, arena, summary or error.
 //
 // event: sequence, type, path, path2, pid, comm, error and time are always there, null where unknown or not applicable; the rest only where the source
 // knew it. time is ISO 8601 in UTC with nanoseconds. Integers are numbers up to 2^53 - 1 and strings above. Bytes are base64.
@@ -6,7 +6,7 @@
 import type { CaughtUp, Event, Gap, StreamItem } from '../engine/types.ts';
 import { formatIsoTime } from './format.ts';
 
-export type LineType = 'event' | 'gap' | 'caughtUp' | 'checkpoint' | 'summary' | 'error';
+export type LineType = 'event' | 'gap' | 'caughtUp' | 'checkpoint' | 'arena' | 'summary' | 'error';
 
 /** One line of what is not in the stream itself (summary, error ...), with its line break. */
 export function jsonLine(type: LineType, data: Record<string, unknown>): string {

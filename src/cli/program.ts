@@ -21,6 +21,7 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
     .exitOverride();
   addWatch(program);
   addLog(program);
+  addArena(program);
   addDoctor(program);
   addBench(program);
   addDemo(program);
@@ -105,6 +106,25 @@ function addLog(program: Command): void {
   command.action(async (directory: string, options) =>
     run(options, async (context) => (await import('./log.ts')).runLog(directory, options, context)),
   );
+}
+
+function addArena(program: Command): void {
+  program
+    .command('arena')
+    .summary('list the shared arenas, or show one live: queues, fill, owners, rates')
+    .description(help.ARENA_DESCRIPTION)
+    .argument('[arena]', 'a path, /proc/PID/fd/N, or the id of a process (default: list them all)')
+    .option('--once', 'one picture, after one interval, instead of a live one')
+    .addOption(
+      new Option('--interval <seconds>', 'time between two looks (default: 1)').argParser(parseSeconds(0.05, 3600)),
+    )
+    .addOption(secondsOption('end after this time (default: with Ctrl-C)'))
+    .addOption(jsonOption())
+    .addOption(verboseOption())
+    .addHelpText('after', help.ARENA_EXAMPLES)
+    .action(async (target: string | undefined, options) =>
+      run(options, async (context) => (await import('./arena/arena.ts')).runArena(target, options, context)),
+    );
 }
 
 function addDoctor(program: Command): void {
@@ -206,11 +226,15 @@ function listOption(flags: string, description: string): Option {
 }
 
 function secondsOption(description: string): Option {
-  return new Option('--seconds <seconds>', description).argParser((value: string) => {
+  return new Option('--seconds <seconds>', description).argParser(parseSeconds(0.1, 86400));
+}
+
+function parseSeconds(min: number, max: number): (value: string) => number {
+  return (value) => {
     const seconds = Number(value);
-    if (!(seconds > 0 && seconds <= 86400)) throw new InvalidArgumentError('From 0.1 to 86400.');
+    if (!(seconds >= min && seconds <= max)) throw new InvalidArgumentError(`From ${min} to ${max}.`);
     return seconds;
-  });
+  };
 }
 
 function parseProcesses(value: string): number {
