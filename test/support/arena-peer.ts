@@ -1,11 +1,11 @@
-// Second processes and threads on an arena (workers/arena-peer.mjs) or its queues (workers/queue-peer.mjs), asked by messages.
+// Second processes and threads on an arena (workers/arena-peer.mjs) or its queues (workers/connection-peer.mjs), asked by messages.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
 const ARENA_PEER = new URL('./workers/arena-peer.mjs', import.meta.url);
-export const QUEUE_PEER = new URL('./workers/queue-peer.mjs', import.meta.url);
+export const CONNECTION_PEER = new URL('./workers/connection-peer.mjs', import.meta.url);
 
 interface Reply {
   id: number;
