@@ -49,11 +49,13 @@ export async function buildAssembly(name) {
   const source = path.join(benchDirectory, 'assembly', `${name}.ts`);
   const asc = path.join(rootDirectory, 'node_modules', 'assemblyscript', 'bin', 'asc.js');
   if (!fs.existsSync(asc)) throw new CannotRun('assemblyscript is not installed: npm ci');
-  const inputs = [source, path.join(rootDirectory, 'asconfig.json'), ...filesIn('assembly'), ...filesIn('layout')];
+  const folders = ['assembly', 'layout', 'bench/assembly'];
+  const inputs = [source, path.join(rootDirectory, 'asconfig.json'), ...folders.flatMap(filesIn)];
   const { targets, options } = JSON.parse(fs.readFileSync(path.join(rootDirectory, 'asconfig.json'), 'utf8'));
   // A place of its own for static data: two modules over one memory must not write the same bytes.
   const settings = { ...targets.release, ...options, memoryBase: 36864 };
-  const flags = Object.entries(settings).flatMap(([key, value]) => flagsOf(key, value));
+  // Not the engine's own configuration, whose entry is the whole engine.
+  const flags = ['--config', 'none', ...Object.entries(settings).flatMap(([key, value]) => flagsOf(key, value))];
   const output = outputPath(name, inputs, flags, '.wasm');
   if (fs.existsSync(output)) return output;
   await compile(process.execPath, [asc, source, ...flags, '--outFile', `${output}.new.wasm`], name);

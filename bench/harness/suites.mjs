@@ -10,6 +10,8 @@ const FILES = [
   '../ring/spsc-throughput.mjs',
   '../ring/spsc-latency.mjs',
   '../ring/spsc-parked.mjs',
+  '../ring/fan.mjs',
+  '../ring/process.mjs',
   '../digest/crc32c.mjs',
   '../translate/kernel.mjs',
   '../translate/lossless.mjs',

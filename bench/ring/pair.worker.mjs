@@ -9,9 +9,18 @@ import { sendTimed, sharedWords, TakenHops } from './timed-hop.mjs';
 
 const CHUNK = 32_768;
 const CALIBRATIONS = 10_001;
+/** FUTEX_WAIT and FUTEX_WAKE for threads of one process. */
+const FUTEX_WAIT_PRIVATE = 128;
+const FUTEX_WAKE_PRIVATE = 129;
+const FUTEX_TIMEOUT_NS = 10_000_000n;
 
 const { memory, loops: loopsPath, side } = workerData;
-const [{ Arena }, layout] = await Promise.all([load('src/arena/arena.js'), loadLayout()]);
+const [{ Arena }, { loadNative }, { timespecOf }, layout] = await Promise.all([
+  load('src/arena/arena.js'),
+  load('src/arena/native.js'),
+  load('src/arena/futex-group.js'),
+  loadLayout(),
+]);
 const arena = Arena.attach(memory);
 const loops = instantiateLoops(memory, loopsPath);
 const port = /** @type {import('node:worker_threads').MessagePort} */ (parentPort);
@@ -22,6 +31,7 @@ const states = arena.region(layout.ARENA_REGION_SCRATCH, side).address;
 const meetingWord = arena.region(layout.ARENA_REGION_SCRATCH, 2).address / 4;
 const shared = sharedWords(arena.memory.buffer, arena.region(layout.ARENA_REGION_SCRATCH, 2).address + 128);
 const parkedWord = (ringAt(0) + Number(layout.RING_CONSUMER_PARKED_OFFSET)) / 4;
+const parkedBytes = arena.slice(parkedWord * 4, 4);
 const producer = states;
 const consumer = states + 1024;
 
@@ -65,6 +75,34 @@ const tasks = {
   takeParked({ count }) {
     const taken = new TakenHops(shared, count);
     while (!taken.isComplete) taken.add(loops.takeParked(consumer));
+    return taken.result();
+  },
+  // The same with futex(2) through koffi, past the lists of sleepers that V8 keeps for memory.atomic.wait32.
+  sendFutex({ count, pauseNs }) {
+    const native = loadNative();
+    sendTimed({
+      count,
+      pauseNs,
+      shared,
+      send(number) {
+        loops.sendOne(producer, number);
+        native.futex(parkedBytes, FUTEX_WAKE_PRIVATE, 1, null);
+      },
+      isIdle: () => Number(Atomics.load(arena.i32, parkedWord)) === 1,
+    });
+    return {};
+  },
+  takeFutex({ count }) {
+    const native = loadNative();
+    // The sender does not change the word: a wake-up that comes before the sleep is missed.
+    const timeout = timespecOf(FUTEX_TIMEOUT_NS);
+    const taken = new TakenHops(shared, count);
+    while (!taken.isComplete) {
+      Atomics.store(arena.i32, parkedWord, 1);
+      if (loops.ringPeek(consumer) === layout.STATUS_EMPTY) native.futex(parkedBytes, FUTEX_WAIT_PRIVATE, 1, timeout);
+      Atomics.store(arena.i32, parkedWord, 0);
+      taken.add(loops.takeParked(consumer));
+    }
     return taken.result();
   },
 };

@@ -6,6 +6,8 @@ import { percentile } from '../harness/measure.mjs';
 /** @typedef {{ sentNs: Float64Array, taken: Int32Array }} SharedWords */
 
 export const SHARED_WORDS_LENGTH = 256;
+/** From the moment that a receiver is about to sleep to the next record. */
+export const PAUSE_NS = 50_000;
 
 /**
  * @param {SharedArrayBuffer} buffer
