@@ -108,7 +108,41 @@ function consume(task) {
   say({ done: true, taken, missed: String(missed), delivered: String(delivered), told: String(told), next: [...next] });
 }
 
-const ROLES = { produce, consume };
+/** Words of the queue are written over in a loop: random ones, and such as are nearly right; every now and then what was there comes back (a flip between check and use). */
+function scribble({ seed, hot, stop }) {
+  const random = randomFrom(seed);
+  const { u64 } = arena;
+  const { address, plan } = queue;
+  const capacity = BigInt(plan.laneCapacity);
+  say({ ready: true });
+  let writes = 0;
+  while (Atomics.load(arena.i32, stop / 4) === 0) {
+    const anywhere = address + Math.floor((random() * plan.length) / 8) * 8;
+    const at = random() < 0.8 ? hot[Math.floor(random() * hot.length)] : anywhere;
+    const old = Atomics.load(u64, at / 8);
+    const word = BigInt(Math.floor(random() * 2 ** 32));
+    const values = [
+      word,
+      word << 32n,
+      old + 8n,
+      old - 8n,
+      old + 1n,
+      old + capacity,
+      old ^ (1n << (word % 64n)),
+      2n ** 64n - 8n,
+      0n,
+      word & ~7n,
+    ];
+    Atomics.store(u64, at / 8, BigInt.asUintN(64, values[Math.floor(random() * values.length)]));
+    if (random() < 0.5) Atomics.store(u64, at / 8, old);
+    writes += 1;
+    // Or the other side would never get anywhere.
+    if (random() < 0.001) pause(random() * 3);
+  }
+  say({ done: true, writes });
+}
+
+const ROLES = { produce, consume, scribble };
 
 function begin(task) {
   try {
