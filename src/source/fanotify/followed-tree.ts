@@ -34,7 +34,7 @@ import {
   type KnownNode,
   KnownTree,
 } from '../tree/known-tree.ts';
-import { linkText, lookAt } from '../tree/look.ts';
+import { GONE_ERRNOS, linkText, lookAt } from '../tree/look.ts';
 import type { Handles } from './handles.ts';
 
 const PERMISSION_BITS = 0o7777;
@@ -46,6 +46,8 @@ export interface FollowedTreeOptions {
   emitter: Emitter;
   /** A file system is met below a root that is not marked yet. */
   mark: (path: string, stat: Stats) => void;
+  /** A directory cannot be followed: errno name and path. */
+  failed: (errno: string, path: string) => void;
 }
 
 /** How a name was found. */
@@ -67,6 +69,7 @@ export class FollowedTree {
   readonly #directories = new Map<string, KnownNode>();
   readonly #unheard = new Set<string>();
   readonly #mark: FollowedTreeOptions['mark'];
+  readonly failed: FollowedTreeOptions['failed'];
   /** Names to be looked at when no event is waiting. */
   unchecked = new Map<KnownNode, Set<string>>();
   uncheckedCount = 0;
@@ -83,6 +86,7 @@ export class FollowedTree {
     this.handles = options.handles;
     this.emitter = options.emitter;
     this.#mark = options.mark;
+    this.failed = options.failed;
   }
 
   get directoryCount(): number {
@@ -117,7 +121,12 @@ export class FollowedTree {
   /** The handle of a directory that was looked at; asks for a mark if its file system is new. */
   handleAt(path: string, stat: Stats): string {
     if (!this.handles.knows(stat.dev)) this.#mark(path, stat);
-    return this.handles.at(path, stat.dev);
+    const handle = this.handles.at(path, stat.dev);
+    // What is gone will be told; a file system without handles was told when it was marked.
+    if (handle === '' && this.handles.knows(stat.dev) && !GONE_ERRNOS.includes(this.handles.errno)) {
+      this.failed(this.handles.errno, path);
+    }
+    return handle;
   }
 
   /** A name that is not in the tree yet, entered and reported. A new directory is to be listed. */

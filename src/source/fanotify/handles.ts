@@ -5,7 +5,7 @@
 // Nothing is opened by handle: directories are found by listing the roots, and kept in step by events. So this works on file systems that cannot open
 // by handle, and no descriptor keeps anything from being unmounted.
 
-import type { Native } from '../../arena/native.ts';
+import { errnoName, type Native } from '../../arena/native.ts';
 import { toBytes } from '../tree/look.ts';
 import {
   AT_FDCWD,
@@ -25,6 +25,8 @@ export class Handles {
   readonly #native: Native;
   readonly #buffer = Buffer.alloc(HANDLE_AT + HANDLE_LENGTH_MAX);
   readonly #mountId = Buffer.alloc(4);
+  /** Why at() answered '' last. */
+  errno = '';
   /** st_dev -> fsid. */
   readonly #fsids = new Map<number, string>();
   readonly #devices = new Map<string, number>();
@@ -61,7 +63,10 @@ export class Handles {
     const fsid = this.#fsids.get(device);
     if (fsid === undefined) return '';
     const bytes = terminated(path);
-    if (!this.#ask(bytes, 0) && !(this.#native.errno() === EOPNOTSUPP && this.#ask(bytes, AT_HANDLE_FID))) return '';
+    if (!this.#ask(bytes, 0) && !(this.#native.errno() === EOPNOTSUPP && this.#ask(bytes, AT_HANDLE_FID))) {
+      this.errno = errnoName(this.#native.errno());
+      return '';
+    }
     const length = this.#buffer.readUInt32LE(FSID_LENGTH);
     return length > HANDLE_LENGTH_MAX ? '' : fsid + this.#buffer.toString('latin1', FSID_LENGTH, HANDLE_AT + length);
   }

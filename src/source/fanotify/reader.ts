@@ -7,7 +7,7 @@
 //   - How often, and in which order within one name: the kernel merges events of one process about one file and name that wait in its queue
 //     (followed-tree.ts). Results and arguments: how much was read or written, flags, truncation (reported as a write).
 //   - What an unknown directory held when it was moved in is found by a scan (variant SCAN).
-//   - Sync, and mounts that appear or go.
+//   - Sync. A mount below the roots is told when the table of mounts says so, with what it covers or uncovers found by a scan.
 // The group sees the whole file system: what happens outside of the roots is read, counted as filtered, and takes its share of the kernel's queue.
 
 import type { Stats } from 'node:fs';
@@ -17,6 +17,7 @@ import {
   GAP_CAUSE_WATCH_FAILED,
   GAP_CAUSE_WORKER_RESTART,
 } from '../../../layout/entry.ts';
+import { KERNEL_OP_MOUNT, KERNEL_OP_UNMOUNT, KERNEL_VARIANT_UNKNOWN } from '../../../layout/kernel-record.ts';
 import type { Arena } from '../../arena/arena.ts';
 import { errnoName, type Native } from '../../arena/native.ts';
 import { CausewayError } from '../../base/errors.ts';
@@ -32,6 +33,7 @@ import type { FanotifyEvent } from './events.ts';
 import { FollowedTree } from './followed-tree.ts';
 import { markFilesystem } from './group.ts';
 import { Handles } from './handles.ts';
+import { MountTable } from './mounts.ts';
 import { Processes } from './processes.ts';
 import { followRoots } from './roots.ts';
 import { Settler } from './settler.ts';
@@ -94,6 +96,7 @@ class FanotifyReader implements SourceReader {
   readonly #processes = new Processes();
   readonly #pids: ReadonlySet<number>;
   readonly #poller: Poller;
+  readonly #mounts: MountTable;
   readonly #counters: SharedCounters;
   readonly #log: (line: string) => void;
   readonly #lostCauses = new Map<number, bigint>();
@@ -113,7 +116,8 @@ class FanotifyReader implements SourceReader {
     this.#pids = new Set(details.pids);
     this.#counters = new SharedCounters(details.counters);
     this.#queue = new EventQueue(native, details.groupFd);
-    this.#poller = new Poller(native, [details.groupFd], details.wakeFd);
+    this.#mounts = new MountTable(details.roots);
+    this.#poller = new Poller(native, [details.groupFd], details.wakeFd, this.#mounts.fd);
     this.#writer = new RingWriter(arena, { address: plan.ringAddress, capacity: plan.ringCapacity });
     this.#emitter = new Emitter(this.#writer, this.#counters, details.ops);
     this.#emitter.timeNs = process.hrtime.bigint();
@@ -122,6 +126,7 @@ class FanotifyReader implements SourceReader {
       handles: this.#handles,
       emitter: this.#emitter,
       mark: (path, stat) => this.#mark(path, stat),
+      failed: (errno, path) => this.#failed(errno, path),
     });
     this.#settler = new Settler(this.#followed);
     this.#tracker = new Tracker(this.#followed, this.#settler);
@@ -144,7 +149,7 @@ class FanotifyReader implements SourceReader {
   wait(timeoutMs: number): void {
     if (this.#closed || this.#writer.waitingCount > 0 || this.#queue.hasBuffered) return;
     const isPending = this.#isIncomplete || this.#settler.isPending;
-    this.#poller.wait(isPending ? Math.min(timeoutMs, RETRY_MS) : timeoutMs);
+    this.#waitFor(isPending ? Math.min(timeoutMs, RETRY_MS) : timeoutMs);
   }
 
   takeLosses(): SourceLoss[] {
@@ -156,6 +161,7 @@ class FanotifyReader implements SourceReader {
   /** Every operation queues its event before it returns, or adds to one that waits: what is queued now holds all that happened before. */
   mark(): bigint {
     if (this.#closed) return this.#writer.positionAfterAll;
+    this.#waitFor(0);
     this.#handleUntil(this.#queue.tailPosition());
     for (let round = 0; round < MARK_ROUNDS_MAX; round++) {
       if (this.#queue.hasBuffered || this.#fill()) this.#handleUntil(this.#queue.tailPosition());
@@ -172,6 +178,7 @@ class FanotifyReader implements SourceReader {
     if (this.#closed) return;
     this.#closed = true;
     this.#poller.close();
+    this.#mounts.close();
     this.#writer.release();
   }
 
@@ -230,6 +237,20 @@ class FanotifyReader implements SourceReader {
       this.#meetProcesses();
     }
     return isMore;
+  }
+
+  #waitFor(timeoutMs: number): void {
+    if (!this.#poller.wait(timeoutMs)) return;
+    const { mounted, unmounted } = this.#mounts.changes();
+    if (mounted.length + unmounted.length === 0) return;
+    this.#emitter.timeNs = process.hrtime.bigint();
+    const report = { variant: KERNEL_VARIANT_UNKNOWN, isDirectory: true };
+    for (const { path } of unmounted) this.#emitter.emit({ op: KERNEL_OP_UNMOUNT, ...report, path });
+    for (const { path, source } of mounted) {
+      this.#emitter.emit({ op: KERNEL_OP_MOUNT, ...report, path, path2: source });
+    }
+    // What lies there now is another directory: told as if the old content was deleted and the new one made.
+    this.#followed.isDoubtful = true;
   }
 
   /** At once, before anything else is done with the events: processes end. */

@@ -4,7 +4,7 @@
 import type { Stats } from 'node:fs';
 import { KERNEL_OP_FILE_WRITE, KERNEL_VARIANT_SCAN } from '../../../layout/kernel-record.ts';
 import { childrenOf, contentStamp, type KnownNode } from '../tree/known-tree.ts';
-import { lookAt, namesIn } from '../tree/look.ts';
+import { isHidden, lookAt, namesIn, whyUnreadable } from '../tree/look.ts';
 import { type FollowedTree, isOther } from './followed-tree.ts';
 
 /** Names that are looked at before it is checked that the directory is still the one: a huge one is not held in memory twice. */
@@ -96,14 +96,14 @@ export class Settler {
     const stack = [start];
     for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
       const children = childrenOf(node);
-      const isWhole = this.#eachPart(node, (part) => {
+      const outcome = this.#eachPart(node, (part) => {
         for (const [name, stat] of part) {
           if (children.has(name)) continue;
           const fresh = this.#enter(node, name, stat, report);
           if (fresh !== undefined) stack.push(fresh);
         }
       });
-      if (isWhole) this.#followed.young.delete(node);
+      if (outcome !== 'moved') this.#followed.young.delete(node);
     }
   }
 
@@ -152,7 +152,7 @@ export class Settler {
     const below: KnownNode[] = [];
     const found = new Set<string>();
     const children = childrenOf(node);
-    const isWhole = this.#eachPart(node, (part) => {
+    const outcome = this.#eachPart(node, (part) => {
       for (const [name, stat] of part) {
         found.add(name);
         const child = children.get(name);
@@ -161,14 +161,16 @@ export class Settler {
         if (isDeep && child?.directory !== undefined && children.get(name) === child) below.push(child);
       }
     });
-    if (!isWhole) {
+    if (outcome === 'moved') {
       this.#followed.young.add(node);
       this.#expectEvent(node);
       return below;
     }
     this.#goneSince.delete(node);
-    for (const child of children.values())
+    if (outcome === 'unreadable') return below;
+    for (const child of children.values()) {
       if (!found.has(child.name)) missing.push({ parent: node, name: child.name, node: child });
+    }
     return below;
   }
 
@@ -209,7 +211,9 @@ export class Settler {
   /** Last: what has only moved was found under its new name by now, and is no longer here. */
   #removeAll(missing: readonly Missing[]): void {
     for (const { parent, name, node } of missing) {
-      if (isAttached(parent) && childrenOf(parent).get(name) === node) this.#followed.remove(node, 'all');
+      if (!isAttached(parent) || childrenOf(parent).get(name) !== node) continue;
+      // What events have told of it is all that can be known.
+      if (!isHidden(this.#followed.tree.path(node))) this.#followed.remove(node, 'all');
     }
   }
 
@@ -230,15 +234,20 @@ export class Settler {
   }
 
   /**
-   * What is in the directory, in parts that are true: the path led to it before and after each. False: it stops leading there, and the rest is left out.
+   * What is in the directory, in parts that are true: the path led to it before and after each. 'moved': it stops leading there, and the rest is left out.
    */
-  #eachPart(node: KnownNode, take: (part: [string, Stats][]) => void): boolean {
+  #eachPart(node: KnownNode, take: (part: [string, Stats][]) => void): 'whole' | 'moved' | 'unreadable' {
     const { directory } = node;
-    if (directory === undefined) return false;
+    if (directory === undefined) return 'moved';
     const path = this.#followed.tree.path(node);
-    if (!this.#isAt(node, path)) return false;
+    if (!this.#isAt(node, path)) return 'moved';
     const all = namesIn(path);
-    if (all === undefined) return false;
+    if (all === undefined) {
+      const errno = whyUnreadable(path);
+      if (errno === undefined || !this.#isAt(node, path)) return 'moved';
+      this.#followed.failed(errno, path);
+      return 'unreadable';
+    }
     directory.ownOpens += 1;
     this.#followed.noted.add(directory);
     const names = directory.only === undefined ? all : all.filter((name) => directory.only?.has(name));
@@ -248,10 +257,10 @@ export class Settler {
         const stat = lookAt(`${path}/${name}`);
         if (stat !== undefined) part.push([name, stat]);
       }
-      if (!this.#isAt(node, path)) return false;
+      if (!this.#isAt(node, path)) return 'moved';
       take(part);
     }
-    return true;
+    return 'whole';
   }
 }
 

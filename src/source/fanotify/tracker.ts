@@ -104,11 +104,10 @@ export class Tracker {
     if (isStructure) this.#followed.check(parent, name, stat);
   }
 
-  /** One of a file's names is gone. What was changed by that name is told by the others, where nobody has looked since. */
+  /** One of a file's names is gone, or about to be told so. What was changed by that name shows by the others, where nobody may have looked since. */
   #linkCountChanged(event: FanotifyEvent): void {
-    if (!(event.mask & FAN_ATTRIB)) return;
     for (const node of this.#linkedTo(event.target)) {
-      this.#followed.attributesChanged(node, lookAt(this.#followed.tree.path(node)));
+      if (node.parent !== undefined) this.#followed.doubtName(node.parent, node.name);
     }
   }
 

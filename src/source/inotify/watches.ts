@@ -2,10 +2,7 @@
 
 import { errnoName, type Native } from '../../arena/native.ts';
 import type { KnownNode } from '../tree/known-tree.ts';
-import { toBytes } from '../tree/look.ts';
-
-/** The path leads nowhere any more: the events that say so are on their way. */
-const GONE_ERRNOS = ['ENOENT', 'ENOTDIR', 'ELOOP'];
+import { GONE_ERRNOS, toBytes } from '../tree/look.ts';
 
 export class Watches {
   readonly #native: Native;
@@ -70,7 +67,7 @@ export class Watches {
   }
 }
 
-/** Of what add() answers. */
+/** Of what add() answers: the path leads nowhere any more, and the events that say so are on their way. */
 export function isGone(negativeErrno: number): boolean {
   return GONE_ERRNOS.includes(errnoName(-negativeErrno));
 }

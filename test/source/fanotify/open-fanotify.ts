@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { afterAll, beforeAll } from 'vitest';
+import path from 'node:path';
+import { afterAll, beforeAll, expect } from 'vitest';
+import * as layout from '../../../layout/kernel-record.ts';
 import type { Arena } from '../../../src/arena/arena.ts';
+import type { TreeView } from '../../../src/event/tree-view.ts';
 import { attachFanotify, openFanotifyReader } from '../../../src/source/fanotify/index.ts';
 import type { SourceOptions } from '../../../src/source/source.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
-import { arenaForSource, Harness, sourceOptions } from '../source-harness.ts';
+import { arenaForSource, eventOf, Harness, type Seen, sourceOptions } from '../source-harness.ts';
 
 export interface FanotifyTestOptions extends Partial<SourceOptions> {
   log?: string[];
@@ -41,4 +44,31 @@ export function onOwnFileSystem(): () => string {
     if (mounted !== '') spawnSync('umount', [mounted]);
   });
   return () => mounted;
+}
+
+export const STRUCTURE = [4, 5, 6, 10, 11, 13, 14];
+export const CHANGES = [
+  ...STRUCTURE,
+  layout.KERNEL_OP_FILE_WRITE,
+  layout.KERNEL_OP_FILE_CHMOD,
+  layout.KERNEL_OP_FILE_CHOWN,
+];
+
+export const told = (records: Seen[]) => records.map(({ type, name }) => `${type} ${path.basename(name)}`);
+
+export function watching<Result>(harness: Harness, use: (harness: Harness) => Result): Result {
+  try {
+    return use(harness);
+  } finally {
+    harness.close();
+  }
+}
+
+/** Applies what was told, and compares with what is there. */
+export function expectIdentical(harness: Harness, view: TreeView): Seen[] {
+  harness.barrier();
+  const records = harness.records.splice(0);
+  for (const record of records) view.apply(eventOf(record));
+  expect(view.compare()).toEqual([]);
+  return records;
 }
