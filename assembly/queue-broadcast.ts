@@ -74,6 +74,8 @@ export function queueJoin(state: usize): i32 {
     if (!beginHere(state, lane, laneAddress(first, lane, capacity))) return corruptHere(state, lane, laneAddress(first, lane, capacity));
   }
   storeCursors(state);
+  // A producer may have found no room behind the first cursor, and sleep.
+  giveRoom(state);
   return STATUS_EMPTY;
 }
 

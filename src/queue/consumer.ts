@@ -105,6 +105,7 @@ export class QueueConsumer {
       sharedFlag(this.#queue),
     );
     if (status === STATUS_CORRUPT) throw this.#corrupt();
+    this.#wakeProducers();
     // Whoever had the slot before may have died with a claimed run.
     if (isClaimed) this.#adopt(this.#slot);
   }

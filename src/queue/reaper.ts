@@ -63,7 +63,7 @@ function reapSlot(queue: QueuePlace, slot: number): boolean {
 export function forgetConsumer(queue: QueuePlace, slot: number): void {
   clearBit(queue, QUEUE_SLEEPERS_OFFSET, slot);
   addTo(queue, QUEUE_DEAD_CONSUMERS_OFFSET, 1n);
-  leaveBehind(queue, slot);
+  leaveBehind(queue, slot, joined(queue, slot));
 }
 
 /** Takes the owner word if its owner is dead. Free words and those of the living are left alone. */
@@ -90,27 +90,31 @@ export function slowestCursor(queue: QueuePlace, lane: number): bigint | undefin
 /** broadcast: producers wait no longer for the consumers that stand at this position of the lane. */
 export function expireAt(queue: QueuePlace, lane: number, position: bigint): void {
   for (let slot = 0; slot < queue.plan.consumers; slot++) {
+    // E1. Before the cursor: whoever takes the slot after this load has another value.
+    const value = joined(queue, slot);
+    // E2.
     if (Atomics.load(queue.arena.u64, cursorAddress(queue, lane, slot) / 8) !== position) continue;
-    if (leaveBehind(queue, slot)) addTo(queue, QUEUE_EXPIRED_OFFSET, 1n);
+    if (leaveBehind(queue, slot, value)) addTo(queue, QUEUE_EXPIRED_OFFSET, 1n);
   }
 }
 
 /**
- * 1. The value is odd: producers wait for the slot. 2. The consumer ends, another takes the slot: the value has moved on by two. 3. Our exchange of
- * the old value fails: the new consumer stays.
+ * Whether producers waited for the slot's consumer until now. `value` is what its joined word was when that was decided:
+ * 1. It is odd: producers wait for the slot. 2. The consumer ends, another takes the slot: the word has moved on by two. 3. Our exchange of the old value fails:
+ * the new consumer stays.
  */
-function leaveBehind(queue: QueuePlace, slot: number): boolean {
-  const value = joined(queue, slot);
+export function leaveBehind(queue: QueuePlace, slot: number, value: number): boolean {
   if ((value & 1) === 0) return false;
   const index = (slotAddress(queue, slot) + QUEUE_SLOT_JOINED_OFFSET) / 4;
-  // Pairs with the load in slowestCursor (assembly/queue-producer.ts).
+  // E3. Pairs with the load in slowestCursor (assembly/queue-producer.ts).
   if (Atomics.compareExchange(queue.arena.i32, index, value, (value + 1) | 0) !== value) return false;
   Atomics.add(queue.arena.i32, (queue.address + QUEUE_ROOM_WAKE_OFFSET) / 4, 1);
   wake(queue.arena, queue.address + QUEUE_ROOM_WAKE_OFFSET);
   return true;
 }
 
-function joined(queue: QueuePlace, slot: number): number {
+/** The slot's joined word: odd while producers wait for its consumer. */
+export function joined(queue: QueuePlace, slot: number): number {
   return Atomics.load(queue.arena.i32, (slotAddress(queue, slot) + QUEUE_SLOT_JOINED_OFFSET) / 4);
 }
 
