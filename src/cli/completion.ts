@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { RootCommand } from '@bomb.sh/tab';
 import type { Command } from 'commander';
 
-const COMPLETION_DESCRIPTION = `Prints a script that completes commands, options, event types and directories.
+const COMPLETION_DESCRIPTION = `Prints a script that completes commands, options, event types, directories and arenas.
 
 bash:  echo 'source <(causeway completion bash)' >> ~/.bashrc
 zsh:   echo 'source <(causeway completion zsh)' >> ~/.zshrc
@@ -48,6 +48,16 @@ export async function addCompletion(program: Command, argv: readonly string[]): 
     if (type !== undefined) type.handler = (complete) => completeTypes(EVENT_TYPE_NAMES, argv, complete);
     completeDirectories(command, ['path', 'directory', 'journal', 'replay', 'record'], argv);
   }
+  if (first === 'complete' && argv.includes('arena')) await completeArenas(tab);
+}
+
+async function completeArenas(tab: RootCommand): Promise<void> {
+  const { findArenas } = await import('./arena/find.ts');
+  const target = tab.commands.get('arena')?.arguments.get('arena');
+  if (target === undefined) return;
+  target.handler = (complete: Complete) => {
+    for (const { handle, pids } of findArenas()) complete(handle, pids.map((pid) => `process ${pid}`).join(', '));
+  };
 }
 
 function shortenDescriptions(command: Command): void {

@@ -19,6 +19,7 @@ describe('help', () => {
     ['help'],
     ['watch', '--help'],
     ['log', '--help'],
+    ['arena', '--help'],
     ['doctor', '--help'],
     ['bench', '--help'],
     ['demo', 'storm', '--help'],
@@ -42,6 +43,7 @@ describe('wrong usage ends with 2 and a suggestion', () => {
     [['watch', '--jsno'], "unknown option '--jsno' (Did you mean --json?)"],
     [['watch', '--source', 'magic'], "'magic' is invalid"],
     [['demo', 'storm', '--seconds', 'long'], "'long' is invalid"],
+    [['arena', '--interval', '0'], "'0' is invalid"],
     [['log'], "missing required argument 'directory'"],
     [['completion', 'tcsh'], "'tcsh' is invalid"],
   ])('%j', async (args, message) => {

@@ -59,6 +59,8 @@ const NEEDS = {
   },
   git: program('git'),
   npm: program('npm'),
+  /** A terminal for what is tested. */
+  script: program('script', 'bsdutils'),
   setpriv: program('setpriv', 'util-linux'),
   'nats-server': program('nats-server'),
 } satisfies Record<string, Need>;
