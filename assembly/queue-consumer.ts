@@ -53,6 +53,11 @@ import { claimedCursor, drainClaimed, releaseClaim } from "./queue-claim";
 import { corruptAt, giveRoom, isDetached, laneStateAddress, slotAddress, writeRow } from "./queue-state";
 import { ringRecordLength } from "./ring";
 
+/** Times that a drain goes through the lanes before it says that there is nothing: after more, others are faster beyond belief, or a peer is hostile. */
+// @ts-ignore: decorator
+@inline
+const ROUNDS_MAX: u32 = 16;
+
 /** Begins a consumer's state (zeros) in its slot, which it owns. STATUS_CORRUPT when a lane's positions break the rules. */
 export function queueConsumerInit(
   state: usize,
@@ -108,9 +113,12 @@ export function queueDrain(state: usize, recordsMax: u32): i32 {
   const lanes = load<u32>(state, QUEUE_CONSUMER_LANES_OFFSET);
   const mode = load<u32>(state, QUEUE_CONSUMER_MODE_OFFSET);
   if (mode == QUEUE_MODE_GATED) rejoin(state);
-  let lane = load<u32>(state, QUEUE_CONSUMER_NEXT_OFFSET);
+  const begin = load<u32>(state, QUEUE_CONSUMER_NEXT_OFFSET);
+  let lane = begin;
   let answer = STATUS_EMPTY;
-  for (let turn: u32 = 0; turn < lanes && answer >= 0 && load<u32>(state, QUEUE_CONSUMER_RECORDS_OFFSET) < limit; turn++) {
+  const turnsMax = mode < (QUEUE_MODE_MPMC as u32) ? lanes : lanes * ROUNDS_MAX;
+  for (let turn: u32 = 0; turn < turnsMax && answer >= 0 && load<u32>(state, QUEUE_CONSUMER_RECORDS_OFFSET) < limit; turn++) {
+    if (turn && lane == begin && !isWorthAnotherRound(state)) break;
     if (!isDetached(state, lane)) answer = drainLane(state, mode, lane, limit);
     lane = lane + 1 == lanes ? 0 : lane + 1;
     // One claim at a time: what is held is one run.
@@ -122,8 +130,13 @@ export function queueDrain(state: usize, recordsMax: u32): i32 {
   // Only padding: nobody will release it, and its producer may wait for the room.
   if (load<u32>(state, QUEUE_CONSUMER_TOUCHED_OFFSET)) queueRelease(state);
   if (answer == STATUS_CORRUPT) detach(state);
-  // Nothing was taken, which is not the end yet: others may have been faster with a claim, or this consumer was lapped and goes on elsewhere.
+  // Nothing was taken, which is not the end as long as there is something (isWorthAnotherRound).
   return answer == STATUS_EMPTY && closed && !hasRecords(state) ? STATUS_CLOSED : answer;
+}
+
+/** Nothing was taken although something is there: others were faster with every claim, or this consumer was lapped and goes on elsewhere. */
+function isWorthAnotherRound(state: usize): bool {
+  return !load<u32>(state, QUEUE_CONSUMER_ROWS_OFFSET) && hasRecords(state);
 }
 
 // @ts-ignore: decorator

@@ -142,7 +142,90 @@ function scribble({ seed, hot, stop }) {
   say({ done: true, writes });
 }
 
-const ROLES = { produce, consume, scribble };
+/** All `parties` of a history are here: nobody goes on before. The word counts arrivals. Who sleeps comes too late to do anything at the same time as others. */
+function meet(word, parties, round) {
+  Atomics.add(arena.i32, word / 4, 1);
+  for (let turn = 1; Atomics.load(arena.i32, word / 4) < parties * round; turn++) {
+    if (turn % 20_000 === 0) pause(0.01);
+  }
+}
+
+/** A few of microseconds, so that operations overlap in ever other ways. */
+function spin(random) {
+  for (let left = Math.floor(random() ** 3 * 3000); left > 0; left--) Atomics.load(pauseWord, 0);
+}
+
+const now = () => Number(process.hrtime.bigint());
+
+/**
+ * Short histories: in each round producers publish small batches and consumers drain; then, all records being out, consumers drain until nothing is there any more, so that the next
+ * history begins empty. Says of each round: [kind, lane, called, returned, missed, values...].
+ */
+function history(task) {
+  const { isProducer, id, rounds, meetings, parties, seed, operations } = task;
+  const random = randomFrom(seed);
+  const endpoint = isProducer ? queue.producer() : queue.consumer();
+  const state = { isProducer, id, random, endpoint, number: 0 };
+  const histories = [];
+  say({ ready: true, lane: endpoint.lane });
+  for (let round = 1; round <= rounds; round++) {
+    const log = [];
+    meet(meetings, parties, round);
+    for (let left = operations; left > 0; left--) {
+      spin(random);
+      if (isProducer) log.push(publishSome(state));
+      else log.push(...drainSome(state, 1 + Math.floor(random() * 4)));
+    }
+    meet(meetings + 8, parties, round);
+    if (!isProducer) log.push(...drainAll(state));
+    meet(meetings + 16, parties, round);
+    histories.push(log);
+  }
+  endpoint.close();
+  say({ done: true, histories });
+}
+
+function publishSome(state) {
+  const values = [];
+  for (let left = Math.floor(state.random() * 3); left >= 0; left--) {
+    const value = state.id * 1_000_000 + (state.number++ % 1_000_000);
+    const record = new Uint8Array(4 + Math.floor(state.random() ** 4 * 400));
+    new DataView(record.buffer).setUint32(0, value, true);
+    if (!state.endpoint.offer(record)) throw new Error('a queue that was empty is full');
+    values.push(value);
+  }
+  const called = now();
+  state.endpoint.publish();
+  return ['publish', state.endpoint.lane, called, now(), 0, ...values];
+}
+
+function drainSome({ endpoint }, recordsMax) {
+  const lanes = new Map();
+  const of = (lane) => lanes.get(lane) ?? lanes.set(lane, { missed: 0, values: [] }).get(lane);
+  const called = now();
+  const count = endpoint.drain(
+    (address, _length, lane) => of(lane).values.push(arena.view.getUint32(address, true)),
+    recordsMax,
+    (lane, missed) => {
+      of(lane).missed += Number(missed);
+    },
+  );
+  const returned = now();
+  const taken = [...lanes].map(([lane, { missed, values }]) => ['take', lane, called, returned, missed, ...values]);
+  if (count > 0 || taken.length > 0) return taken;
+  return Array.from({ length: queue.plan.lanes }, (_, lane) => ['empty', lane, called, returned, 0]);
+}
+
+function drainAll(state) {
+  const log = [];
+  for (;;) {
+    const operations = drainSome(state, 100);
+    log.push(...operations);
+    if (operations[0]?.[0] === 'empty') return log;
+  }
+}
+
+const ROLES = { produce, consume, scribble, history };
 
 function begin(task) {
   try {
