@@ -73,6 +73,8 @@ export class FollowedTree {
   /** Names to be looked at when no event is waiting. */
   unchecked = new Map<KnownNode, Set<string>>();
   uncheckedCount = 0;
+  /** What is to be looked at then for its mode and owner, by whatever name it has then. */
+  changed = new Set<KnownNode>();
   /** Directories to be listed then. */
   young = new Set<KnownNode>();
   /** Names that were looked at since then, with what was known. */
@@ -215,6 +217,11 @@ export class FollowedTree {
   /** No event was waiting a moment ago: what was looked at before holds. */
   beginSettling(): void {
     this.#looked = [];
+    for (const node of this.changed) {
+      const isKnown = node.parent !== undefined && childrenOf(node.parent).get(node.name) === node;
+      if (isKnown && node.parent !== undefined) this.doubtName(node.parent, node.name);
+    }
+    this.changed.clear();
     for (const directory of this.noted) {
       directory.ownOpens = 0;
       directory.ownCloses = 0;
@@ -226,7 +233,7 @@ export class FollowedTree {
   attributesChanged(node: KnownNode, stat: Stats | undefined): void {
     if (stat !== undefined && node.inode === stat.ino) this.compareAttributes(node, stat, 0);
     // The path belongs to another file by now, or to none: the events that say so are behind this one.
-    else if (node.parent !== undefined) this.doubtName(node.parent, node.name);
+    else this.changed.add(node);
   }
 
   /** Reports what differs in mode and owner from what is known, and learns it. */

@@ -33,8 +33,8 @@ export class Settler {
 
   /** settle() will have something to look at. */
   get isPending(): boolean {
-    const { young, uncheckedCount, isDoubtful } = this.#followed;
-    return young.size > 0 || uncheckedCount > 0 || isDoubtful;
+    const { young, changed, uncheckedCount, isDoubtful } = this.#followed;
+    return young.size > 0 || changed.size > 0 || uncheckedCount > 0 || isDoubtful;
   }
 
   /** Lists a root and all below it; what is there already is no event. */

@@ -106,9 +106,7 @@ export class Tracker {
 
   /** One of a file's names is gone, or about to be told so. What was changed by that name shows by the others, where nobody may have looked since. */
   #linkCountChanged(event: FanotifyEvent): void {
-    for (const node of this.#linkedTo(event.target)) {
-      if (node.parent !== undefined) this.#followed.doubtName(node.parent, node.name);
-    }
+    for (const node of this.#linkedTo(event.target)) this.#followed.changed.add(node);
   }
 
   #linkedTo(handle: string): KnownNode[] {

@@ -301,6 +301,16 @@ describe('fanotify events that the kernel has merged', requires('fanotify'), () 
       },
     ],
     [
+      'a directory whose mode was changed, and that was renamed then',
+      (at: (name: string) => string) => {
+        fs.mkdirSync(at('x'));
+        fs.chmodSync(at('x'), 0o700);
+        fs.renameSync(at('x'), at('a'));
+        fs.chmodSync(at('a'), 0o711);
+        fs.renameSync(at('a'), at('y'));
+      },
+    ],
+    [
       'two directories renamed into each other',
       (at: (name: string) => string) => {
         fs.mkdirSync(at('x/y'), { recursive: true });
