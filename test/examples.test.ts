@@ -1,8 +1,9 @@
 // The examples do what they say: users copy them.
 
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -92,5 +93,28 @@ describe('audit-command.mjs', () => {
     expect(example.stdout).toContain(path.join(directory, 'out/renamed'));
     expect(example.stdout).toMatch(/fs\.rename .*mv/);
     expect(example.stderr).toMatch(/exit code 0, \d+ paths changed/);
+  });
+});
+
+describe('worker-pipeline.mjs', () => {
+  it('hashes files in two workers', async () => {
+    const directory = temporaryDirectory('pipeline');
+    mkdirSync(path.join(directory, 'deep'));
+    const files = Array.from({ length: 200 }, (_, number) =>
+      path.join(directory, number % 2 === 0 ? '' : 'deep', `${number}`),
+    );
+    for (const file of files) writeFileSync(file, file);
+    const example = new Example('worker-pipeline.mjs', directory);
+    expect(await example.finished, example.stderr).toBe(0);
+    const expected = files.map((file) => `${createHash('sha256').update(file).digest('hex')}  ${file}`);
+    expect(example.stdout.trimEnd().split('\n').sort()).toEqual(expected.sort());
+  });
+});
+
+describe('two-processes.mjs', () => {
+  it('asks and answers through shared memory', requires('koffi'), async () => {
+    const example = new Example('two-processes.mjs', '200');
+    expect(await example.finished, example.stderr).toBe(0);
+    expect(example.stdout).toMatch(/^200 answers, 0 of them wrong; there and back in \d+ us\n$/);
   });
 });
