@@ -30,7 +30,8 @@ describe('the layout header', () => {
     expect(run().status).toBe(0);
     const header = fs.readFileSync(path.join(project, 'bpf/layout.h'), 'utf8');
     const defines = header.split('\n').filter((line) => line.startsWith('#define') && !line.endsWith('_H'));
-    expect(defines).toEqual(['#define A_OFFSET 4', '#define B 0x80000000u', '#define C (-1)']);
+    const hash = expect.stringMatching(/^#define ARENA_LAYOUT_HASH 0x[0-9a-f]{8}u$/);
+    expect(defines).toEqual(['#define A_OFFSET 4', '#define B 0x80000000u', '#define C (-1)', hash]);
     expect(header).toContain('layout/a.ts');
   });
 
@@ -41,7 +42,9 @@ describe('the layout header', () => {
     let hash = 0x811c9dc5n;
     for (const byte of Buffer.from('A=16\nB=2\n')) hash = ((hash ^ BigInt(byte)) * 0x01000193n) % 2n ** 32n;
     const written = fs.readFileSync(path.join(project, 'src/arena/layout-hash.ts'), 'utf8');
-    expect(written).toContain(`ARENA_LAYOUT_HASH = 0x${hash.toString(16).padStart(8, '0')};`);
+    const hex = hash.toString(16).padStart(8, '0');
+    expect(written).toContain(`ARENA_LAYOUT_HASH = 0x${hex};`);
+    expect(fs.readFileSync(path.join(project, 'bpf/layout.h'), 'utf8')).toContain(`ARENA_LAYOUT_HASH 0x${hex}u`);
   });
 
   it.each([
