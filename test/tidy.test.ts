@@ -29,7 +29,12 @@ const EDGES_WITHIN_A_LAYER = [
 ];
 
 /** Nobody imports them: they are started as processes of their own, by name. */
-const PROGRAMS = ['src/cli/main.ts', 'src/cli/demo/storm-worker.ts', 'src/cli/demo/fs-watch-observer.ts'];
+const PROGRAMS = [
+  'src/cli/main.ts',
+  'src/cli/demo/storm-worker.ts',
+  'src/cli/demo/fs-watch-observer.ts',
+  'src/cli/doctor/sharing-peer.ts',
+];
 
 const graph = readImports('layout', 'src', 'assembly');
 

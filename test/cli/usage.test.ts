@@ -107,6 +107,7 @@ describe('doctor', () => {
       'FUSE',
       'io_uring',
       'mmap',
+      'arenas shared by processes',
       '32-bit',
     ]) {
       expect(stdout).toContain(name);

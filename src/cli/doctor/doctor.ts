@@ -8,6 +8,7 @@ import { blindSpots } from './blind-spots.ts';
 import type { Check, CheckState, Section } from './check.ts';
 import * as kernel from './kernel-checks.ts';
 import * as native from './native-checks.ts';
+import { sharingCheck } from './sharing-check.ts';
 import { ebpfCheck, fanotifySourceCheck, inotifySourceCheck } from './source-checks.ts';
 
 /** @returns always EXIT_OK: a missing capability is a finding, not a failure. */
@@ -49,6 +50,7 @@ async function examine(): Promise<Section[]> {
         await attempt('node', 'Node.js', native.nodeCheck),
         await attempt('koffi', 'libc through koffi', native.koffiCheck),
         await attempt('arena', 'files mapped into wasm memory', native.arenaCheck),
+        await attempt('sharing', 'arenas shared by processes', sharingCheck),
         await attempt('memory', 'memory', native.memoryCheck),
       ],
     },
