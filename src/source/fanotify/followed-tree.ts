@@ -68,6 +68,7 @@ export class FollowedTree {
   /** Directories by their handle. */
   readonly #directories = new Map<string, KnownNode>();
   readonly #unheard = new Set<string>();
+  readonly #unreadable = new WeakSet<KnownNode>();
   readonly #mark: FollowedTreeOptions['mark'];
   readonly failed: FollowedTreeOptions['failed'];
   /** Names to be looked at when no event is waiting. */
@@ -180,7 +181,7 @@ export class FollowedTree {
       path,
       path2: this.tree.path(node),
       isDirectory: node.directory !== undefined,
-      ...known(node),
+      ...this.known(node),
     });
     return true;
   }
@@ -257,6 +258,19 @@ export class FollowedTree {
     this.#reportNew(node, found, undefined);
   }
 
+  /** What a record can say of a node without looking. */
+  known(node: KnownNode): { inode: number; mode: number; device: number } {
+    const device = node.directory?.device ?? node.parent?.directory?.device ?? 0;
+    return { inode: node.inode === 0 ? this.handles.inodeIn(node.handle) : node.inode, mode: node.mode, device };
+  }
+
+  /** A directory that is there, but cannot be read: told once. */
+  unreadable(node: KnownNode, errno: string): void {
+    if (this.#unreadable.has(node)) return;
+    this.#unreadable.add(node);
+    this.failed(errno, this.tree.path(node));
+  }
+
   /** Another name of this file, if one is known for sure. */
   #hardLinkOf(stat: Stats, handle: string): KnownNode | undefined {
     const birth = birthStamp(stat);
@@ -278,35 +292,30 @@ export class FollowedTree {
     const { stat, variant, isDirectory } = found;
     const path = this.tree.path(node);
     if (isDirectory) {
-      this.emitter.emit({ op: KERNEL_OP_DIR_CREATE, variant, path, stat, isDirectory });
+      const { inode, device } = this.known(node);
+      this.emitter.emit({ op: KERNEL_OP_DIR_CREATE, variant, path, stat, isDirectory, inode, device });
     } else if (other !== undefined) {
       const from = this.tree.path(other);
       this.emitter.emit({ op: KERNEL_OP_HARDLINK_CREATE, variant, path: from, path2: path, stat });
     } else if (stat?.isSymbolicLink()) {
       this.emitter.emit({ op: KERNEL_OP_SYMLINK_CREATE, variant, path, path2: linkText(path), stat });
     } else {
-      this.emitter.emit({
-        op: KERNEL_OP_FILE_CREATE,
-        variant,
-        path,
-        stat,
-        inode: this.handles.inodeIn(found.handle),
-        device: stat?.dev ?? node.parent?.directory?.device ?? 0,
-      });
+      const { inode, device } = this.known(node);
+      this.emitter.emit({ op: KERNEL_OP_FILE_CREATE, variant, path, stat, inode, device });
     }
   }
 
   #reportDeleted(node: KnownNode): void {
     const isDirectory = node.directory !== undefined;
     const op = isDirectory ? KERNEL_OP_DIR_DELETE : KERNEL_OP_FILE_DELETE;
-    this.emitter.emit({ op, variant: KERNEL_VARIANT_SCAN, path: this.tree.path(node), isDirectory, ...known(node) });
+    this.emitter.emit({
+      op,
+      variant: KERNEL_VARIANT_SCAN,
+      path: this.tree.path(node),
+      isDirectory,
+      ...this.known(node),
+    });
   }
-}
-
-/** What a record can say of a node without looking. */
-export function known(node: KnownNode): { inode: number; mode: number; device: number } {
-  const device = node.directory?.device ?? node.parent?.directory?.device ?? 0;
-  return { inode: node.inode, mode: node.mode, device };
 }
 
 /** Whether it is certainly not what is known, by kind and number. */

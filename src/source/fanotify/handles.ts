@@ -42,6 +42,11 @@ export class Handles {
     return this.#fsids.has(device);
   }
 
+  /** The number may be another file system's by now. */
+  forget(device: number): void {
+    this.#fsids.delete(device);
+  }
+
   /** Of the file system that a directory is on. False: it has no handles, or no fsid. */
   learn(path: string, stat: { dev: number; ino: number }): boolean {
     const statfs = Buffer.alloc(STATFS_LENGTH);
@@ -61,7 +66,10 @@ export class Handles {
   /** The handle of what is at the path, which is not followed if it is a link; '' = there is nothing, or it has none. */
   at(path: string, device: number): string {
     const fsid = this.#fsids.get(device);
-    if (fsid === undefined) return '';
+    if (fsid === undefined) {
+      this.errno = 'ENODEV';
+      return '';
+    }
     const bytes = terminated(path);
     if (!this.#ask(bytes, 0) && !(this.#native.errno() === EOPNOTSUPP && this.#ask(bytes, AT_HANDLE_FID))) {
       this.errno = errnoName(this.#native.errno());

@@ -26,6 +26,7 @@ import { Poller } from '../poller.ts';
 import { RingWriter } from '../ring-writer.ts';
 import type { SourceLoss, SourcePlan, SourceReader } from '../source.ts';
 import { Emitter } from '../tree/emitter.ts';
+import { lookAt } from '../tree/look.ts';
 import { SharedCounters } from '../tree/shared-counters.ts';
 import { FAN_Q_OVERFLOW } from './abi.ts';
 import { EventQueue } from './event-queue.ts';
@@ -97,6 +98,8 @@ class FanotifyReader implements SourceReader {
   readonly #pids: ReadonlySet<number>;
   readonly #poller: Poller;
   readonly #mounts: MountTable;
+  /** st_dev of file systems. */
+  readonly #marked: Set<number>;
   readonly #counters: SharedCounters;
   readonly #log: (line: string) => void;
   readonly #lostCauses = new Map<number, bigint>();
@@ -116,6 +119,7 @@ class FanotifyReader implements SourceReader {
     this.#pids = new Set(details.pids);
     this.#counters = new SharedCounters(details.counters);
     this.#queue = new EventQueue(native, details.groupFd);
+    this.#marked = new Set(details.devices);
     this.#mounts = new MountTable(details.roots);
     this.#poller = new Poller(native, [details.groupFd], details.wakeFd, this.#mounts.fd);
     this.#writer = new RingWriter(arena, { address: plan.ringAddress, capacity: plan.ringCapacity });
@@ -248,6 +252,10 @@ class FanotifyReader implements SourceReader {
     for (const { path } of unmounted) this.#emitter.emit({ op: KERNEL_OP_UNMOUNT, ...report, path });
     for (const { path, source } of mounted) {
       this.#emitter.emit({ op: KERNEL_OP_MOUNT, ...report, path, path2: source });
+      // The number of one that is gone is given again.
+      const device = lookAt(path)?.dev ?? 0;
+      this.#handles.forget(device);
+      this.#marked.delete(device);
     }
     // What lies there now is another directory: told as if the old content was deleted and the new one made.
     this.#followed.isDoubtful = true;
@@ -285,8 +293,9 @@ class FanotifyReader implements SourceReader {
 
   /** A file system is met for the first time. */
   #mark(path: string, stat: Stats): void {
-    const { groupFd, mask, devices } = this.#details;
-    const errno = devices.includes(stat.dev) ? 0 : markFilesystem(this.#native, groupFd, path, mask);
+    const { groupFd, mask } = this.#details;
+    const errno = this.#marked.has(stat.dev) ? 0 : markFilesystem(this.#native, groupFd, path, mask);
+    if (errno === 0) this.#marked.add(stat.dev);
     const isKnown = this.#handles.learn(path, stat);
     if (errno !== 0) this.#failed(errnoName(errno), path);
     else if (!isKnown) this.#failed('EOPNOTSUPP', path);

@@ -4,7 +4,7 @@
 import type { Stats } from 'node:fs';
 import { KERNEL_OP_FILE_WRITE, KERNEL_VARIANT_SCAN } from '../../../layout/kernel-record.ts';
 import { childrenOf, contentStamp, type KnownNode } from '../tree/known-tree.ts';
-import { isHidden, lookAt, namesIn, whyUnreadable } from '../tree/look.ts';
+import { GONE_ERRNOS, isHidden, lookAt, namesIn, whyUnreadable } from '../tree/look.ts';
 import { type FollowedTree, isOther } from './followed-tree.ts';
 
 /** Names that are looked at before it is checked that the directory is still the one: a huge one is not held in memory twice. */
@@ -137,9 +137,12 @@ export class Settler {
     const followed = this.#followed;
     const path = followed.tree.path(parent);
     const found: [string, Stats | undefined][] = [];
-    const isHere = this.#isAt(parent, path);
+    const place = this.#whereIs(parent, path);
+    // What events have told of these names is all that can be known.
+    if (place === 'hidden') return;
+    const isHere = place === 'here';
     if (isHere) for (const name of names) found.push([name, lookAt(`${path}/${name}`)]);
-    if (!isHere || !this.#isAt(parent, path)) {
+    if (!isHere || this.#whereIs(parent, path) !== 'here') {
       for (const name of names) followed.doubtName(parent, name);
       this.#expectEvent(parent);
       return;
@@ -227,10 +230,13 @@ export class Settler {
     this.#goneSince.set(node, now + 10 * GONE_WAIT_MS);
   }
 
-  /** Whether the path leads to the directory that is known there, now. */
-  #isAt(node: KnownNode, path: string): boolean {
-    const device = node.directory?.device ?? 0;
-    return node.handle === '' || this.#followed.handles.at(path, device) === node.handle;
+  /** Whether the path leads to the directory that is known there, now. 'hidden': nothing can be known of it. */
+  #whereIs(node: KnownNode, path: string): 'here' | 'elsewhere' | 'hidden' {
+    if (node.handle === '') return 'here';
+    const { handles } = this.#followed;
+    const found = handles.at(path, node.directory?.device ?? 0);
+    if (found === node.handle) return 'here';
+    return found === '' && !GONE_ERRNOS.includes(handles.errno) ? 'hidden' : 'elsewhere';
   }
 
   /**
@@ -240,12 +246,13 @@ export class Settler {
     const { directory } = node;
     if (directory === undefined) return 'moved';
     const path = this.#followed.tree.path(node);
-    if (!this.#isAt(node, path)) return 'moved';
+    const place = this.#whereIs(node, path);
+    if (place !== 'here') return place === 'hidden' ? 'unreadable' : 'moved';
     const all = namesIn(path);
     if (all === undefined) {
       const errno = whyUnreadable(path);
-      if (errno === undefined || !this.#isAt(node, path)) return 'moved';
-      this.#followed.failed(errno, path);
+      if (errno === undefined || this.#whereIs(node, path) !== 'here') return 'moved';
+      this.#followed.unreadable(node, errno);
       return 'unreadable';
     }
     directory.ownOpens += 1;
@@ -257,7 +264,7 @@ export class Settler {
         const stat = lookAt(`${path}/${name}`);
         if (stat !== undefined) part.push([name, stat]);
       }
-      if (!this.#isAt(node, path)) return 'moved';
+      if (this.#whereIs(node, path) !== 'here') return 'moved';
       take(part);
     }
     return 'whole';

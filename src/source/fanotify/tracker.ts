@@ -36,7 +36,7 @@ import {
   FAN_RENAME,
 } from './abi.ts';
 import type { FanotifyEvent } from './events.ts';
-import { type FollowedTree, isOther, known } from './followed-tree.ts';
+import { type FollowedTree, isOther } from './followed-tree.ts';
 import type { Settler } from './settler.ts';
 
 /** linux/fs.h: the two names change places. */
@@ -167,7 +167,7 @@ export class Tracker {
 
   #emitRename(node: KnownNode, paths: { path: string; path2: string }, argument: bigint): void {
     const isDirectory = node.directory !== undefined;
-    const report = { variant: KERNEL_VARIANT_UNKNOWN, ...paths, ...known(node), argument, isDirectory };
+    const report = { variant: KERNEL_VARIANT_UNKNOWN, ...paths, ...this.#followed.known(node), argument, isDirectory };
     this.#emitter.emit({ op: KERNEL_OP_FILE_RENAME, ...report });
   }
 
@@ -208,7 +208,7 @@ export class Tracker {
       variant: KERNEL_VARIANT_UNKNOWN,
       path,
       isDirectory,
-      ...known(node),
+      ...this.#followed.known(node),
       device: deviceOf(parent),
     });
   }
@@ -227,7 +227,7 @@ export class Tracker {
       isDirectory,
       // Deleted or renamed, and still open.
       flags: node === undefined ? KERNEL_FLAG_PATH_DELETED : 0,
-      ...(node === undefined ? { inode: this.#followed.handles.inodeIn(event.target) } : known(node)),
+      ...(node === undefined ? { inode: this.#followed.handles.inodeIn(event.target) } : this.#followed.known(node)),
     };
     const seen = node !== undefined && stat !== undefined && stat.ino === node.inode ? stat : undefined;
     if (mask & FAN_OPEN) this.#emitter.emit({ op: KERNEL_OP_FILE_OPEN, ...report });

@@ -212,21 +212,25 @@ describe('fanotify mounts below a root', requires('fanotify'), () => {
     let isMounted = false;
     watching(openFanotify([root]), (harness) => {
       try {
-        expect(spawnSync('mount', ['-t', 'tmpfs', 'causeway-test', mounted]).status).toBe(0);
-        isMounted = true;
-        expect(told(expectIdentical(harness, view))).toEqual(
-          expect.arrayContaining(['system.mount a mount', 'fs.rmdir below']),
-        );
-        fs.mkdirSync(path.join(mounted, 'd'));
-        fs.writeFileSync(path.join(mounted, 'd', 'f'), 'x');
-        expect(told(expectIdentical(harness, view))).toEqual(expect.arrayContaining(['fs.mkdir d', 'fs.create f']));
-        expect(spawnSync('umount', [mounted]).status).toBe(0);
-        isMounted = false;
-        expect(told(expectIdentical(harness, view))).toEqual(
-          expect.arrayContaining(['system.unmount a mount', 'fs.delete f', 'fs.mkdir below']),
-        );
-        fs.writeFileSync(path.join(mounted, 'below', 'f'), 'x');
-        expect(told(expectIdentical(harness, view))).toContain('fs.create f');
+        for (let round = 0; round < 3; round++) {
+          expect(spawnSync('mount', ['-t', 'tmpfs', 'causeway-test', mounted]).status).toBe(0);
+          isMounted = true;
+          expect(told(expectIdentical(harness, view))).toEqual(
+            expect.arrayContaining(['system.mount a mount', 'fs.rmdir below']),
+          );
+          fs.mkdirSync(path.join(mounted, 'd'));
+          fs.writeFileSync(path.join(mounted, 'd', 'f'), 'x');
+          expect(told(expectIdentical(harness, view))).toEqual(expect.arrayContaining(['fs.mkdir d', 'fs.create f']));
+          expect(spawnSync('umount', [mounted]).status).toBe(0);
+          isMounted = false;
+          expect(told(expectIdentical(harness, view))).toEqual(
+            expect.arrayContaining(['system.unmount a mount', 'fs.delete f', 'fs.mkdir below']),
+          );
+          fs.writeFileSync(path.join(mounted, 'below', 'f'), 'x');
+          expect(told(expectIdentical(harness, view))).toContain('fs.create f');
+          fs.unlinkSync(path.join(mounted, 'below', 'f'));
+          expectIdentical(harness, view);
+        }
         expect(harness.losses).toEqual([]);
       } finally {
         if (isMounted) spawnSync('umount', [mounted]);
