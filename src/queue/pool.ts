@@ -137,9 +137,14 @@ export class Pool {
     return this.#user.owner;
   }
 
+  /** Address of this handle's private state, for callers in wasm: what the `pool...` exports take first. @throws CausewayError HANDLE_CLOSED */
+  get state(): number {
+    return this.#user.state;
+  }
+
   /** Address of a record that is ours from now on, or undefined when all are taken. Its bytes are what the last owner left there. */
   take(): number | undefined {
-    const answer = this.#wasm.poolTake(this.#user.state);
+    const answer = this.#wasm.poolTake(this.state);
     return answer === STATUS_FULL ? undefined : answer >>> 0;
   }
 
@@ -148,7 +153,7 @@ export class Pool {
    * @throws CausewayError POOL_NO_RECORD, POOL_NOT_TAKEN when it is given twice, POOL_NOT_OWNER when somebody else has it. Nothing has changed then.
    */
   give(address: number): void {
-    this.#check(this.#wasm.poolGive(this.#user.state, address), address, this.owner);
+    this.#check(this.#wasm.poolGive(this.state, address), address, this.owner);
   }
 
   /**
@@ -157,7 +162,7 @@ export class Pool {
    * @throws CausewayError POOL_NO_RECORD, POOL_NOT_TAKEN, POOL_NOT_OWNER.
    */
   adopt(address: number, from: bigint): void {
-    this.#check(this.#wasm.poolAdopt(this.#user.state, address, from), address, from);
+    this.#check(this.#wasm.poolAdopt(this.state, address, from), address, from);
   }
 
   /** The bytes of the record at this address. */
@@ -167,7 +172,7 @@ export class Pool {
 
   /** Gives back what the dead still had, and mends what they left: how many records. Looks at every record and into /proc: for slow paths. */
   reclaimDead(): number {
-    const { state } = this.#user;
+    const { state } = this;
     this.#releasedCount = 0;
     this.#user.releaseDead();
     // Owners without a row: somebody has scribbled over the rows.
@@ -191,7 +196,7 @@ export class Pool {
   close(): number {
     if (this.#isClosed) return 0;
     this.#isClosed = true;
-    const count = this.#wasm.poolReclaim(this.#user.state, this.owner);
+    const count = this.#wasm.poolReclaim(this.state, this.owner);
     this.#user.close();
     return count;
   }

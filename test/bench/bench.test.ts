@@ -62,7 +62,7 @@ async function listIds(): Promise<string[]> {
 const isBuilt = fs.existsSync(path.join(ROOT, 'dist', 'assembly', 'release.wasm'));
 const ids = isBuilt ? await listIds() : [];
 /** One run for all ids of a folder: each bench is a process of its own anyway. */
-const prefixes = ['ring', 'digest', 'translate', 'journal', 'pipeline', 'engine', 'kernel'];
+const prefixes = ['ring', 'pool', 'dedup', 'digest', 'translate', 'journal', 'pipeline', 'engine', 'kernel'];
 
 describe('npm run bench', { skip: !isBuilt, meta: { missing: ['needs dist/: npm run build'] } }, () => {
   it('knows the ids of every folder, and no others', () => {

@@ -116,7 +116,7 @@ describe('a deduplication table', () => {
     { contents: 0, logLength: 4096 },
     { contents: 10, logLength: 4097 },
     { contents: 10, logLength: 2048 },
-    { contents: 2 ** 25, logLength: 4096 },
+    { contents: 2 ** 24, logLength: 4096 },
     { contents: 10, logLength: 4096, windowMs: -1 },
     { contents: 10, logLength: 4096, contentLengthMax: 1024 },
   ])('cannot be made with %o', (options) => {
