@@ -49,8 +49,13 @@ const STEPS = [
   },
   {
     name: 'package files',
-    inputs: ['build/release.wasm', 'bpf', 'src'],
-    outputs: ['dist/assembly/release.wasm', 'dist/config.schema.json'],
+    inputs: ['build/release.wasm', 'bpf', 'examples/peer/causeway-peer.h', 'src'],
+    outputs: [
+      'dist/assembly/release.wasm',
+      'dist/config.schema.json',
+      'dist/peer/causeway-peer.h',
+      'dist/peer/layout.h',
+    ],
     run: copyPackageFiles,
   },
 ];
@@ -112,6 +117,9 @@ async function copyPackageFiles() {
   if (!fs.existsSync(path.join(ROOT, 'build/release.wasm'))) return false;
   copy('build/release.wasm', 'dist/assembly/release.wasm');
   for (const file of listFiles('bpf').filter((name) => name.endsWith('.bpf.o'))) copy(file, `dist/${file}`);
+  // For native producers: one folder to give to the compiler.
+  copy('examples/peer/causeway-peer.h', 'dist/peer/causeway-peer.h');
+  copy('bpf/layout.h', 'dist/peer/layout.h');
   const bin = path.join(ROOT, 'dist/src/cli/main.js');
   if (fs.existsSync(bin)) fs.chmodSync(bin, 0o755);
   return writeConfigSchema();

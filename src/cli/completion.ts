@@ -46,7 +46,7 @@ export async function addCompletion(program: Command, argv: readonly string[]): 
     const command = tab.commands.get(name);
     const type = command?.options.get('type');
     if (type !== undefined) type.handler = (complete) => completeTypes(EVENT_TYPE_NAMES, argv, complete);
-    completeDirectories(command, ['path', 'directory', 'journal', 'replay', 'record'], argv);
+    completeDirectories(command, ['path', 'directory', 'journal', 'replay', 'record', 'peer'], argv);
   }
   if (first === 'complete' && argv.includes('arena')) await completeArenas(tab);
 }

@@ -72,6 +72,12 @@ function addWatch(program: Command): void {
     .option('--strict', 'exit with code 6 if anything was lost')
     .option('--record <file>', 'also write what the kernel said to a file, for --replay')
     .option('--replay <file>', 'take the events from a recording instead of the kernel')
+    .addOption(
+      new Option('--peer <file>', 'take the events from a producer that opens this file, best in /dev/shm').conflicts([
+        'replay',
+        'command',
+      ]),
+    )
     .addOption(new Option('--speed <speed>', 'of --replay').choices(['maximum', 'recorded']).default('maximum'))
     .option('--ring <size>', 'bytes of the buffer that the kernel writes to, as 64k or 16M')
     .option('-u, --user <name>', 'drop to this user once everything that needs privileges is set up')

@@ -28,6 +28,8 @@ export interface SourceLoss {
   to: bigint;
   /** How many records; 0n = unknown. */
   count: bigint;
+  /** Whose they are, where a source has several. */
+  lane?: number;
 }
 
 /** Structured-cloneable description from which a reader is opened in any thread of the process. */

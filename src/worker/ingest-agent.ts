@@ -168,7 +168,7 @@ export class IngestAgent {
     while (this.#pendingLosses.length > 0) {
       const loss = this.#pendingLosses[0] as SourceLoss;
       const now = process.hrtime.bigint();
-      if (this.#wasm.ingestLoss(loss.cause, 0, loss.from, loss.to, loss.count, now) < 0) return;
+      if (this.#wasm.ingestLoss(loss.cause, loss.lane ?? 0, loss.from, loss.to, loss.count, now) < 0) return;
       this.#pendingLosses.shift();
     }
   }

@@ -27,6 +27,7 @@ export interface WatchOptions {
   durability?: Durability;
   record?: string;
   replay?: string;
+  peer?: string;
   speed: 'recorded' | 'maximum';
   ring?: string;
   user?: string;
@@ -99,7 +100,8 @@ interface WatchPlan {
 
 /** Checks what was asked for, before anything is started. */
 function planWatch(paths: readonly string[], options: WatchOptions, context: Context): WatchPlan {
-  const roots = options.replay === undefined ? (paths.length === 0 ? ['.'] : paths).map(realPathOf) : [];
+  const isLive = options.replay === undefined && options.peer === undefined;
+  const roots = isLive ? (paths.length === 0 ? ['.'] : paths).map(realPathOf) : [];
   const types =
     options.type === undefined
       ? options.all === true || context.json
@@ -116,8 +118,7 @@ function planWatch(paths: readonly string[], options: WatchOptions, context: Con
   const captured = options.type !== undefined || !keeps ? types : undefined;
   const engine: EngineOptions = {
     paths: roots,
-    source:
-      options.replay === undefined ? options.source : { trace: path.resolve(options.replay), speed: options.speed },
+    source: sourceOf(options),
     filter: {
       ...(captured === undefined ? {} : { types: captured }),
       ...(pids.length === 0 || options.replay !== undefined ? {} : { pids, followFork: options.children === true }),
@@ -129,9 +130,17 @@ function planWatch(paths: readonly string[], options: WatchOptions, context: Con
     ...(options.ring === undefined ? {} : { ringCapacity: parseRingSize(options.ring) }),
     ...(options.user === undefined ? {} : { user: /^\d+$/.test(options.user) ? Number(options.user) : options.user }),
   };
-  const what =
-    options.replay === undefined ? roots.map((root) => tildePath(root)).join(' ') : `replay of ${options.replay}`;
-  return { engine, display, roots, title: what };
+  return { engine, display, roots, title: titleOf(roots, options) };
+}
+
+function sourceOf({ replay, peer, source, speed }: WatchOptions): NonNullable<EngineOptions['source']> {
+  if (replay !== undefined) return { trace: path.resolve(replay), speed };
+  return peer === undefined ? source : { peer: path.resolve(peer) };
+}
+
+function titleOf(roots: readonly string[], { replay, peer }: WatchOptions): string {
+  if (replay !== undefined) return `replay of ${replay}`;
+  return peer === undefined ? roots.map((root) => tildePath(root)).join(' ') : `producer of ${peer}`;
 }
 
 /** Events carry real paths. What does not exist is the engine's to refuse, with its own words. */

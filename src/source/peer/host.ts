@@ -67,6 +67,11 @@ class PeerHost implements SourceHost {
     if (arena.native === undefined) {
       throw new CausewayError('CAPABILITY_MISSING', 'peers share memory through koffi, which is not available here');
     }
+    if (options.followFork) {
+      throw new CausewayError('CAPABILITY_MISSING', 'the peer source does not know which process starts which', {
+        hint: 'Name all pids, without followFork.',
+      });
+    }
     this.#arena = arena;
     this.#options = options;
     this.#ringLength = ringRegionLength(options.ringCapacity);

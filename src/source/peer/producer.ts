@@ -11,6 +11,7 @@ import { PEERS_MAX } from '../../../layout/peer.ts';
 import {
   RING_CONSUMER_OWNER_OFFSET,
   RING_CONSUMER_PARKED_OFFSET,
+  RING_CONSUMER_POSITION_OFFSET,
   RING_DATA_OFFSET,
   RING_DROPPED_OFFSET,
   RING_HANDED_OVER_OFFSET,
@@ -71,6 +72,7 @@ export class PeerProducer implements Disposable {
     this.#capacity = checkCapacity(region.length - RING_DATA_OFFSET);
     this.#owner = newOwner();
     this.#take(handle);
+    this.#checkPositions(handle);
     this.#wasm = instantiate(arena);
     this.#state = arena.takeEndpoint(this.#owner).address;
     this.#wasm.ringProducerInit(this.#state, this.#ring, this.#capacity);
@@ -84,6 +86,17 @@ export class PeerProducer implements Disposable {
     if (ownership.taken) return;
     const { pid, comm } = describeOwner(ownership.holder);
     throw new CausewayError('RING_TAKEN', `${handle}: the ring has a producer: pid=${pid}, comm=${comm}`);
+  }
+
+  /** As a predecessor left them. */
+  #checkPositions(handle: string): void {
+    const producer = this.#load(RING_PRODUCER_POSITION_OFFSET);
+    const consumer = this.#load(RING_CONSUMER_POSITION_OFFSET);
+    const ahead = producer - consumer;
+    if (producer % 8n === 0n && ahead >= 0n && ahead <= BigInt(this.#capacity)) return;
+    giveOwnership(this.#arena, this.#ring + RING_PRODUCER_OWNER_OFFSET, this.#owner);
+    const found = `producerPosition=${producer}, consumerPosition=${consumer}, capacity=${this.#capacity}`;
+    throw new CausewayError('RING_CORRUPT', `${handle}: ${found}`);
   }
 
   /** Whether an engine listens. It may have ended, or have found this ring corrupt. */

@@ -95,6 +95,8 @@ class PeerReader implements SourceReader {
     this.#producer = localProducer(arena, this.#wasm, { address: plan.ringAddress, capacity: plan.ringCapacity });
     this.#producerState = plan.ringAddress + RING_LOCAL_PRODUCER_STATE_OFFSET;
     const slots = this.#details.rings.map((ring, lane) => new PeerSlot(arena, lane, ring));
+    // A predecessor may have died before it was told: rather twice than not at all.
+    for (const slot of slots) if (slot.isDetached) this.#tellDetached(slot.lane);
     this.#peers = slots.filter((slot) => !slot.isDetached).map((slot) => Object.assign(slot, { idleWakes: 0 }));
     for (const peer of this.#peers) this.#wasm.peerInit(peer.address, peer.ring, plan.ringCapacity);
   }
@@ -137,12 +139,16 @@ class PeerReader implements SourceReader {
   #detach(peer: Peer): void {
     peer.setDetached();
     this.#peers = this.#peers.filter((other) => other !== peer);
-    this.#losses.push({ cause: GAP_CAUSE_PEER_CORRUPT, from: 0n, to: 0n, count: 0n });
+    this.#tellDetached(peer.lane);
     const position = this.#position(peer, RING_STATE_POSITION_OFFSET);
     this.#log(`peer ${peer.lane}: its ring is corrupt at position ${position}; it is not read any more`);
     // Its producer may ask whether anybody listens.
     Atomics.store(this.#arena.u64, (peer.ring + RING_CONSUMER_OWNER_OFFSET) / 8, 0n);
     this.#arena.unmap(peer.ring, this.#details.regionLength);
+  }
+
+  #tellDetached(lane: number): void {
+    this.#losses.push({ cause: GAP_CAUSE_PEER_CORRUPT, from: 0n, to: 0n, count: 0n, lane });
   }
 
   wait(timeoutMs: number): void {

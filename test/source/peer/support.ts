@@ -70,3 +70,23 @@ export function isWhole(event: Event): boolean {
   const { inode, path: expected } = expectedOf(event.size ?? 0n);
   return event.inode === inode && event.path === expected && event.comm === 'storm';
 }
+
+/** A program of Node whose output is looked at while it runs; killed when the test ends. */
+export function startNode(...args: string[]): {
+  child: ChildProcess;
+  stdout: string;
+  stderr: string;
+  finished: Promise<number | null>;
+} {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const finished = once(child, 'close').then(([exitCode]) => exitCode as number | null);
+  const started = { child, stdout: '', stderr: '', finished };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    started.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    started.stderr += text;
+  });
+  return started;
+}
