@@ -172,6 +172,43 @@ describe('fanotify without privileges', requires('fanotify', 'otherUser'), () =>
   });
 });
 
+describe('watch --source fanotify --user', requires('fanotify', 'otherUser'), () => {
+  onOwnFileSystem();
+
+  it('goes on telling what happens where the user cannot look', async () => {
+    const directory = temporaryDirectory('watch');
+    fs.chmodSync(directory, 0o755);
+    const closed = path.join(directory, 'closed');
+    fs.mkdirSync(closed, { mode: 0o700 });
+    const command = new Command([
+      'watch',
+      '--source',
+      'fanotify',
+      '--user',
+      '65534',
+      '--json',
+      '--type',
+      'fs.*',
+      directory,
+    ]);
+    await command.until('caughtUp');
+    fs.writeFileSync(path.join(closed, 'a'), '');
+    fs.renameSync(path.join(closed, 'a'), path.join(closed, 'b'));
+    fs.mkdirSync(path.join(closed, 'd'));
+    fs.writeFileSync(path.join(closed, 'd', 'f'), '');
+    await command.until('closed/d/f');
+    command.child.kill('SIGINT');
+    const lines = jsonLines((await command.finished).stdout);
+    const changes = lines.filter(({ type, data }) => type === 'event' && data.type !== 'fs.write');
+    expect(changes.map(({ data }) => `${data.type} ${path.relative(directory, data.path)} ${data.pid}`)).toEqual(
+      ['fs.create closed/a', 'fs.rename closed/a', 'fs.mkdir closed/d', 'fs.create closed/d/f'].map(
+        (line) => `${line} ${process.pid}`,
+      ),
+    );
+    expect(lines.at(-1)).toMatchObject({ type: 'summary', data: { lost: 0, gaps: 0 } });
+  });
+});
+
 describe('watch --source fanotify', requires('fanotify'), () => {
   onOwnFileSystem();
 
