@@ -155,7 +155,7 @@ describe('the lockfile', () => {
 
 describe('the package', requires('npm'), () => {
   const FILE =
-    /^dist\/(assembly\/release\.wasm|bpf\/[a-z0-9-]+\.bpf\.o|config\.schema\.json|(layout|src)\/.+\.(js|d\.ts))$/;
+    /^dist\/(assembly\/release\.wasm|bpf\/[a-z0-9-]+\.bpf\.o|peer\/(causeway-peer|layout)\.h|config\.schema\.json|(layout|src)\/.+\.(js|d\.ts))$/;
 
   it('holds what users need and nothing else', () => {
     const pack = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' });
@@ -165,6 +165,8 @@ describe('the package', requires('npm'), () => {
     expect(files).toEqual(expect.arrayContaining(['dist/src/index.js', 'dist/src/index.d.ts', 'dist/src/cli/main.js']));
     expect(files).toEqual(expect.arrayContaining(['dist/assembly/release.wasm', 'dist/config.schema.json']));
     expect(files.some((file) => file.endsWith('.bpf.o'))).toBe(true);
+    // What a native producer needs.
+    expect(files).toEqual(expect.arrayContaining(['dist/peer/causeway-peer.h', 'dist/peer/layout.h']));
     const stale = files.filter((file) => /\.js$/.test(file) && !fs.existsSync(sourceOf(file)));
     expect(stale).toEqual([]);
   });
