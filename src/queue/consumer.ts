@@ -170,6 +170,21 @@ export class QueueConsumer {
     return records;
   }
 
+  /**
+   * Copies of all records as they come, until the queue ends or the consumer is closed: `for await (const record of consumer)`. A batch counts as taken when it is
+   * copied: where nothing may be lost with this thread, take records with drain(). What was missed (broadcast-lossy) is in `lapped`.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    const { bytes } = this.#queue.arena;
+    for (;;) {
+      const records: Uint8Array[] = [];
+      const answer = this.drain((address, length) => records.push(bytes.slice(address, address + length)));
+      yield* records;
+      if (answer === STATUS_CLOSED) return;
+      if (answer === STATUS_EMPTY) await this.waitForRecordAsync(Number.POSITIVE_INFINITY);
+    }
+  }
+
   /** Blocks this thread until there is a record or the end; false when timeoutMs passed first. */
   waitForRecord(timeoutMs: number): boolean {
     const { arena, wasm, address } = this.#queue;
@@ -203,6 +218,8 @@ export class QueueConsumer {
   }
 
   #isReady(): boolean {
+    // Closed while it slept: its state is somebody else's. Or a `take` threw, and what is behind it waits.
+    if (this.#isClosed || this.#nextRow < this.#rows) return true;
     this.#lookForDead();
     return this.#adopted > 0 || Boolean(this.#queue.wasm.queueAvailable(this.#state));
   }

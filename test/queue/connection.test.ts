@@ -95,6 +95,27 @@ describe('a connection', () => {
     expect(made.queue('jobs').isClosed).toBe(false);
   });
 
+  test.each(['close', 'end'])('gives records to a loop until the %s', async (how) => {
+    const made = create(TWO);
+    const consumer = open(made.plan).queue('jobs').consumer();
+    const taken: string[] = [];
+    const loop = (async () => {
+      for await (const record of consumer) taken.push(Buffer.from(record).toString());
+    })();
+    using producer = made.queue('jobs').producer();
+    for (const text of ['one', 'two']) {
+      producer.send(Buffer.from(text));
+      await expect.poll(() => taken).toContain(text);
+    }
+    // It sleeps now.
+    await expect.poll(() => made.queue('jobs').stats().consumers[0]?.isAsleep).toBe(true);
+    if (how === 'close') consumer.close();
+    else made.queue('jobs').close();
+    await loop;
+    consumer.close();
+    expect(taken).toEqual(['one', 'two']);
+  });
+
   test('ends the queues when its creator closes it', () => {
     const made = Connection.create(TWO);
     using consumer = connect(made.plan).queue('jobs').consumer();
