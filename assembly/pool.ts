@@ -117,12 +117,8 @@ export function poolTake(state: usize): i32 {
   const row = load<u32>(state, POOL_STATE_ROW_OFFSET) as usize;
   store<u32>(state, 0, POOL_STATE_TRIES_OFFSET);
   let index = takeRecent(state);
-  if (index == NONE) index = takeHinted(state);
-  if (index == NONE) index = takeScanned(state, row);
-  if (index == NONE) {
-    countUp(row, POOL_COUNT_FULL_OFFSET);
-    return STATUS_FULL;
-  }
+  if (index == NONE) index = takeElsewhere(state, row);
+  if (index == NONE) return STATUS_FULL;
   countUp(row, POOL_COUNT_TAKES_OFFSET);
   if (load<u32>(state, POOL_STATE_TRIES_OFFSET) == 1) countUp(row, POOL_COUNT_HITS_OFFSET);
   return (load<u32>(state, POOL_STATE_RECORDS_OFFSET) + index * load<u32>(state, POOL_STATE_STRIDE_OFFSET)) as i32;
@@ -218,6 +214,13 @@ function takeRecent(state: usize): u32 {
   }
   store<u32>(state, count, POOL_STATE_RECENT_COUNT_OFFSET);
   store<u32>(state, next, POOL_STATE_RECENT_NEXT_OFFSET);
+  return index;
+}
+
+function takeElsewhere(state: usize, row: usize): u32 {
+  let index = takeHinted(state);
+  if (index == NONE) index = takeScanned(state, row);
+  if (index == NONE) countUp(row, POOL_COUNT_FULL_OFFSET);
   return index;
 }
 
