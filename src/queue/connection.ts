@@ -21,7 +21,7 @@ export interface ConnectionOptions {
   pools?: Readonly<Record<string, PoolOptions>>;
   /**
    * false (default): for the threads of this process. true: also for other processes of this user, by `handle`, while this one lives. A path, best in
-   * /dev/shm: by this name.
+   * /dev/shm: by this name; the only way from a process that gave up privileges (the engine's option user), whose descriptors nobody may see.
    */
   share?: boolean | string;
 }

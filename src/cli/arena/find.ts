@@ -86,9 +86,8 @@ function namedArenas(): Map<string, string> {
   const found = new Map<string, string>();
   for (const name of namesIn(SHARED_MEMORY)) {
     const file = path.join(SHARED_MEMORY, name);
-    const head = readHead(file);
-    if (head?.readUInt32LE(ARENA_MAGIC_OFFSET) === ARENA_MAGIC)
-      found.set(keyOf(fs.statSync(file, { bigint: true })), file);
+    const { head, key } = readHead(file) ?? {};
+    if (key !== undefined && head?.readUInt32LE(ARENA_MAGIC_OFFSET) === ARENA_MAGIC) found.set(key, file);
   }
   return found;
 }
@@ -97,12 +96,12 @@ function namedArenas(): Map<string, string> {
 function handleOf(open: readonly Descriptor[]): string {
   const [first] = open;
   if (first === undefined) return '';
-  const creator = readHead(first.file)?.readBigUInt64LE(ARENA_CREATOR_OFFSET) ?? 0n;
+  const creator = readHead(first.file)?.head.readBigUInt64LE(ARENA_CREATOR_OFFSET) ?? 0n;
   const { pid } = describeOwner(creator);
   return (open.find((one) => one.pid === pid) ?? first).file;
 }
 
-function readHead(file: string): Buffer | undefined {
+function readHead(file: string): { head: Buffer; key: string } | undefined {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
   const isLink = file.startsWith('/proc/');
   let fd: number;
@@ -113,7 +112,8 @@ function readHead(file: string): Buffer | undefined {
   }
   try {
     const head = Buffer.alloc(HEAD_LENGTH);
-    return fs.readSync(fd, head, 0, HEAD_LENGTH, 0) === HEAD_LENGTH ? head : undefined;
+    const length = fs.readSync(fd, head, 0, HEAD_LENGTH, 0);
+    return length === HEAD_LENGTH ? { head, key: keyOf(fs.fstatSync(fd, { bigint: true })) } : undefined;
   } catch {
     return undefined;
   } finally {

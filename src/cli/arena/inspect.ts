@@ -160,7 +160,13 @@ export class ArenaInspector {
 
   /** @throws CausewayError as Arena.open does. */
   static open(handle: string): ArenaInspector {
-    return new ArenaInspector(handle, Arena.open(handle, { readOnly: true }));
+    try {
+      return new ArenaInspector(handle, Arena.open(handle, { readOnly: true }));
+    } catch (error) {
+      // A memory of the length that its header claims cannot be had.
+      if (error instanceof RangeError) throw new CausewayError('ARENA_FULL', `arena ${handle}: ${error.message}`);
+      throw error;
+    }
   }
 
   look(): ArenaData {
