@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as E from '../../layout/entry.ts';
-import { KERNEL_FLAG_DIRECTORY, KERNEL_FLAG_PID_UNKNOWN, KERNEL_VARIANT_OPENAT } from '../../layout/kernel-record.ts';
+import {
+  KERNEL_FLAG_ACTOR_UNKNOWN,
+  KERNEL_FLAG_DIRECTORY,
+  KERNEL_FLAG_PID_UNKNOWN,
+  KERNEL_FLAG_TIME_ESTIMATED,
+  KERNEL_VARIANT_OPENAT,
+} from '../../layout/kernel-record.ts';
 import type { Event, NewEvent } from '../../src/engine/types.ts';
 import {
   decodeEntry,
@@ -94,8 +100,10 @@ describe('entry codec', () => {
           const found = entry.bytes.get(bit);
           return found === undefined ? undefined : Buffer.from(found).toString();
         };
-        const knows = fromKernel && ((entry.u32.get(E.ENTRY_BIT_RECORD_FLAGS) ?? 0) & KERNEL_FLAG_PID_UNKNOWN) === 0;
-        const user = knows ? 0 : undefined;
+        const flags = entry.u32.get(E.ENTRY_BIT_RECORD_FLAGS) ?? 0;
+        const isUnknown = (bits: number) => !fromKernel || (flags & bits) !== 0;
+        const user = isUnknown(KERNEL_FLAG_PID_UNKNOWN | KERNEL_FLAG_ACTOR_UNKNOWN) ? undefined : 0;
+        const cpu = isUnknown(KERNEL_FLAG_PID_UNKNOWN | KERNEL_FLAG_TIME_ESTIMATED) ? undefined : entry.cpu;
         expect(event.type).toBe(type);
         expect(event.sequence).toBe(entry.sequence);
         expect(event.timeNs).toBe(entry.timeNs);
@@ -106,6 +114,7 @@ describe('entry codec', () => {
         expect(event.tid).toBe(entry.u32.get(E.ENTRY_BIT_TID));
         expect(event.uid).toBe(entry.u32.get(E.ENTRY_BIT_UID) ?? user);
         expect(event.gid).toBe(entry.u32.get(E.ENTRY_BIT_GID) ?? user);
+        expect(event.cpu).toBe(cpu);
         expect(event.mode).toBe(entry.u32.get(E.ENTRY_BIT_MODE));
         expect(event.inode).toBe(entry.u64.get(E.ENTRY_BIT_INODE));
         expect(event.size).toBe(entry.u64.get(E.ENTRY_BIT_SIZE));
