@@ -167,10 +167,12 @@ describe('causeway arena', requires('koffi'), () => {
   });
 
   it('is refused what is no arena, with its code', async () => {
+    const file = path.join(temporaryDirectory('text'), 'text');
+    fs.writeFileSync(file, 'no arena');
     for (const [target, code, exitCode] of [
       ['/dev/shm/nothing-there', 'PATH_MISSING', 3],
       [String(process.ppid), 'PATH_MISSING', 3],
-      [MAIN, 'ARENA_CORRUPT', 5],
+      [file, 'ARENA_CORRUPT', 5],
     ] as const) {
       const result = await run(['arena', target, '--json']);
       expect(result.exitCode).toBe(exitCode);

@@ -13,6 +13,7 @@ import { Connection, type ConnectionOptions, connect } from '../../src/queue/con
 import { queueRegion } from '../../src/queue/queue.ts';
 import { CONNECTION_PEER, PeerProcess } from '../support/arena-peer.ts';
 import { requires } from '../support/capabilities.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const folder = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir();
 const cleanups: (() => unknown)[] = [];
@@ -187,7 +188,9 @@ describe('is refused', () => {
     expect(() => connect('/proc/4194304/fd/3')).toThrow(refusal('PATH_MISSING', 'ENOENT'));
     expect(() => connect('')).toThrow(refusal('CONFIG_INVALID', 'neither a memory nor a handle'));
     expect(() => connect({} as never)).toThrow(refusal('CONFIG_INVALID', 'neither a memory nor a handle'));
-    expect(() => connect(import.meta.filename)).toThrow(refusal('ARENA_CORRUPT', 'magic='));
+    const file = path.join(temporaryDirectory('text'), 'text');
+    fs.writeFileSync(file, 'no arena');
+    expect(() => connect(file)).toThrow(refusal('ARENA_CORRUPT', 'magic='));
   });
 
   test('a handle whose process was killed', requires('koffi'), async () => {
