@@ -36,6 +36,7 @@ export {
 } from "./queue-producer";
 export { peerCopy, peerInit, peerLook, peerRelease } from "./peer";
 export * from "./ring";
+export * from "./sha256";
 export * from "./trace";
 export { recordFromEntry, translateRecord, translateType } from "./translate";
 export { xxh64 } from "./xxh64";

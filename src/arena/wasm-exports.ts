@@ -51,6 +51,9 @@ export interface Wasm {
     shared: number,
   ): number;
   queueReserve(state: number, length: number): number;
+  queueWindow(state: number, length: number): number;
+  queueWindowEnd(state: number): number;
+  queueWindowSubmit(state: number, end: number, count: number): void;
   queueSubmit(state: number, length: number): void;
   /** 1 = the caller is to wake consumers of other processes. */
   queuePublish(state: number): number;
@@ -153,6 +156,11 @@ export interface Wasm {
   metadataPut(state: number, key: number, value: number, nowMs: number, ttlMs: number): number;
   metadataInvalidate(state: number, key: number): number;
   metadataReclaim(state: number, dead: bigint): number;
+
+  // assembly/sha256.ts
+  /** Rows, scratch and places of the digests: layout/sha256.ts. */
+  sha256Batch(rows: number, count: number, out: number, scratch: number): void;
+  sha256(address: number, length: number, out: number, scratch: number): void;
 
   // assembly/xxh64.ts
   xxh64(address: number, length: number, seed: bigint): bigint;
