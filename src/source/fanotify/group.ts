@@ -61,7 +61,7 @@ export function markReason(errno: number): string {
     case 'EPERM':
       return 'fanotify_mark: EPERM: needs root (CAP_SYS_ADMIN)';
     case 'ENODEV':
-    case 'EOPNOTSUPP':
+    case 'ENOTSUP':
     case 'EXDEV':
       return `fanotify_mark: ${name}: its file system has no file handles, or no number of its own`;
     default:

@@ -298,7 +298,7 @@ class FanotifyReader implements SourceReader {
     if (errno === 0) this.#marked.add(stat.dev);
     const isKnown = this.#handles.learn(path, stat);
     if (errno !== 0) this.#failed(errnoName(errno), path);
-    else if (!isKnown) this.#failed('EOPNOTSUPP', path);
+    else if (!isKnown) this.#failed('ENOTSUP', path);
   }
 
   #count(): void {
