@@ -35,7 +35,9 @@ function plain(bytes: Uint8Array, at = messages): string {
 
 /** In the lane of that number, with messages of other lengths in the others. */
 function inLane(lane: number, bytes: Uint8Array): string {
-  const group = Array.from({ length: SHA256_LANES }, (_, other) => new Uint8Array((other + 1) * 50).fill(other));
+  const group: Uint8Array[] = Array.from({ length: SHA256_LANES }, (_, other) =>
+    new Uint8Array((other + 1) * 50).fill(other),
+  );
   group[lane] = bytes;
   return batch(group)[lane] as string;
 }
@@ -195,6 +197,8 @@ describe('a batch', () => {
 
   it('is what it was', () => {
     const digests = batch(Array.from({ length: 300 }, (_, length) => pattern(length)));
-    expect(sha256OfNode(Buffer.from(digests.join('')))).toBe('edba85cd76ff3a899941f7eb5cc39dda9936256585aac0ee47e1850890338d61');
+    expect(sha256OfNode(Buffer.from(digests.join('')))).toBe(
+      'edba85cd76ff3a899941f7eb5cc39dda9936256585aac0ee47e1850890338d61',
+    );
   });
 });
