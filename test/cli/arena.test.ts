@@ -11,11 +11,16 @@ import {
   ARENA_REGION_ENDPOINTS,
   ARENA_REGION_POOL,
   ARENA_REGION_QUEUE,
+  ARENA_REGION_RING,
   ARENA_REGIONS_OFFSET,
 } from '../../layout/arena.ts';
 import { POOL_CAPACITY_OFFSET } from '../../layout/pool.ts';
 import { QUEUE_MODE_OFFSET, QUEUE_NAME_OFFSET } from '../../layout/queue.ts';
 import { RING_PRODUCER_POSITION_OFFSET } from '../../layout/ring.ts';
+import { Arena } from '../../src/arena/arena.ts';
+import { newOwner } from '../../src/arena/owner.ts';
+import { createRing, ringRegionLength, SpscProducer } from '../../src/arena/ring.ts';
+import { instantiate } from '../../src/arena/wasm.ts';
 import { Connection } from '../../src/queue/connection.ts';
 import { laneAddress } from '../../src/queue/place.ts';
 import { CONNECTION_PEER, PeerProcess } from '../support/arena-peer.ts';
@@ -130,6 +135,36 @@ describe('causeway arena', requires('koffi'), () => {
     }
   });
 
+  it('shows rings as well', async () => {
+    const regions = [{ kind: ARENA_REGION_RING, number: 5, length: ringRegionLength(8192) }];
+    const arena = Arena.create({ regions, share: true });
+    cleanups.push(() => arena.close());
+    const wasm = instantiate(arena);
+    const ring = { address: arena.region(ARENA_REGION_RING, 5).address, capacity: 8192 };
+    createRing(wasm, ring);
+    const owner = newOwner();
+    const producer = new SpscProducer({ arena, wasm, ring, state: arena.takeEndpoint(owner).address, owner });
+    producer.offer(Buffer.alloc(2048 - 8));
+    producer.publish();
+    producer.drop(3);
+    const target = arena.handle ?? '';
+    const [line] = jsonLines((await run(['arena', target, '--json', '--once', '--interval', '0.1'])).stdout);
+    expect(line?.data.rings).toMatchObject([
+      {
+        number: 5,
+        capacity: 8192,
+        waitingBytes: 2048,
+        produced: 2048,
+        consumed: 0,
+        rates: { produced: 0, consumed: 0 },
+        dropped: 3,
+        producer: { pid: process.pid },
+        consumer: null,
+      },
+    ]);
+    expect((await run(['arena', target])).stdout).toMatch(/^ring 5 +██▌░{7} +2.0 kB of 8.2 kB/m);
+  });
+
   it('names the dead', async () => {
     const child = new PeerProcess([], CONNECTION_PEER);
     await child.call('connect', name);
@@ -177,6 +212,7 @@ describe('causeway arena', requires('koffi'), () => {
       const result = await run(['arena', target, '--json']);
       expect(result.exitCode).toBe(exitCode);
       expect(jsonLines(result.stdout)).toMatchObject([{ type: 'error', data: { code } }]);
+      if (code === 'PATH_MISSING') expect(result.stderr).toContain('causeway arena lists');
     }
   });
 

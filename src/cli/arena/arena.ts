@@ -1,12 +1,12 @@
 // `causeway arena`: the shared arenas of this machine, and one of them, live. It only looks: the mapping cannot be written, and no end of a queue is taken.
 
 import { createLogUpdate } from 'log-update';
-import { EXIT_OK, messageOf } from '../../base/errors.ts';
+import { CausewayError, EXIT_OK, messageOf } from '../../base/errors.ts';
 import { type Context, settleOutput } from '../context.ts';
 import { formatClock, printable } from '../format.ts';
 import { jsonLine } from '../json.ts';
 import { pause, StopSignal } from '../signals.ts';
-import { findArenas, resolveArena } from './find.ts';
+import { findArenas, LIST_HINT, resolveArena } from './find.ts';
 import { type ArenaData, ArenaInspector } from './inspect.ts';
 import { type ListedArena, renderArena, renderList } from './render.ts';
 
@@ -24,7 +24,7 @@ const INTERVAL_DEFAULT = 1;
 export async function runArena(target: string | undefined, options: ArenaOptions, context: Context): Promise<number> {
   if (target === undefined) return listArenas(context);
   const handle = resolveArena(target);
-  const inspector = ArenaInspector.open(handle);
+  const inspector = openArena(handle);
   const stop = new StopSignal();
   context.out.onClosed = () => stop.stop();
   if (options.seconds !== undefined) void pause(options.seconds * 1000, stop.signal).then(() => stop.stop());
@@ -35,6 +35,15 @@ export async function runArena(target: string | undefined, options: ArenaOptions
   } finally {
     inspector.close();
     stop.dispose();
+  }
+}
+
+function openArena(handle: string): ArenaInspector {
+  try {
+    return ArenaInspector.open(handle);
+  } catch (error) {
+    if (!(error instanceof CausewayError) || error.code !== 'PATH_MISSING') throw error;
+    throw new CausewayError(error.code, error.message, { hint: LIST_HINT, cause: error });
   }
 }
 

@@ -12,6 +12,8 @@ const MEMFD_NAME = '/memfd:causeway-arena';
 /** The header up to the creator. */
 const HEAD_LENGTH = ARENA_CREATOR_OFFSET + 8;
 
+export const LIST_HINT = 'causeway arena lists those that there are.';
+
 export interface FoundArena {
   /** What Arena.open takes. */
   handle: string;
@@ -49,7 +51,7 @@ export function resolveArena(target: string): string {
   const [only] = handles;
   if (only === undefined) {
     throw new CausewayError('PATH_MISSING', `process ${target} shares no arena that this user can see`, {
-      hint: 'causeway arena lists those that there are.',
+      hint: LIST_HINT,
     });
   }
   if (handles.length === 1) return only.handle;

@@ -108,6 +108,11 @@ export interface RingData {
   number: number;
   capacity: number;
   waitingBytes: number;
+  /** Bytes, since the ring was made. */
+  produced: bigint;
+  consumed: bigint;
+  /** Bytes a second, since the last look; null at the first. */
+  rates: { produced: number; consumed: number } | null;
   dropped: bigint;
   producer: OwnerData | null;
   consumer: OwnerData | null;
@@ -150,7 +155,8 @@ export class ArenaInspector {
   readonly #handle: string;
   readonly #arena: Arena;
   readonly #wasm: Wasm;
-  readonly #last = new Map<number, { counts: QueueCounts; atMs: number }>();
+  /** By address of the queue or ring. */
+  readonly #last = new Map<number, { counts: Record<string, bigint>; atMs: number }>();
 
   private constructor(handle: string, arena: Arena) {
     this.#handle = handle;
@@ -241,20 +247,17 @@ export class ArenaInspector {
     };
   }
 
-  #rates(address: number, counts: QueueCounts): QueueData['rates'] {
+  #rates<Name extends string>(address: number, counts: Record<Name, bigint>): Record<Name, number> | null {
     const atMs = performance.now();
     const last = this.#last.get(address);
     this.#last.set(address, { counts, atMs });
     if (last === undefined) return null;
     const seconds = Math.max(1e-3, (atMs - last.atMs) / 1000);
-    // A count that goes back is not to be believed.
-    const rate = (name: keyof QueueCounts): number => Math.max(0, Number(counts[name] - last.counts[name])) / seconds;
-    return {
-      produced: rate('produced'),
-      delivered: rate('delivered'),
-      dropped: rate('dropped'),
-      lapped: rate('lapped'),
-    };
+    const rates = Object.entries<bigint>(counts).map(([name, count]) => {
+      // A count that goes back is not to be believed.
+      return [name, Math.max(0, Number(count - (last.counts[name] ?? count))) / seconds];
+    });
+    return Object.fromEntries(rates) as Record<Name, number>;
   }
 
   #pool(region: Region): PoolData {
@@ -281,14 +284,20 @@ export class ArenaInspector {
     }
     // The consumer first: it is never ahead of a producer that is read later.
     const consumer = word(RING_CONSUMER_POSITION_OFFSET);
-    const waiting = word(RING_PRODUCER_POSITION_OFFSET) - consumer;
-    if (waiting < 0n) {
-      throw new CausewayError('RING_CORRUPT', `ring at ${address}: the consumer is ahead, at position ${consumer}`);
+    const producer = word(RING_PRODUCER_POSITION_OFFSET);
+    if (producer < consumer) {
+      throw new CausewayError(
+        'RING_CORRUPT',
+        `ring at ${address}: consumerPosition=${consumer}, producerPosition=${producer}`,
+      );
     }
     return {
       number,
       capacity,
-      waitingBytes: Math.min(Number(waiting), capacity),
+      waitingBytes: Math.min(Number(producer - consumer), capacity),
+      produced: producer,
+      consumed: consumer,
+      rates: this.#rates(address, { produced: producer, consumed: consumer }),
       dropped: word(RING_DROPPED_OFFSET),
       producer: ownerOrNull(word(RING_PRODUCER_OWNER_OFFSET)),
       consumer: ownerOrNull(word(RING_CONSUMER_OWNER_OFFSET)),

@@ -176,13 +176,18 @@ function consumerRow({ slot, owner, delivered, lapped, asleep, joined }: Consume
 }
 
 function ringRows(rings: readonly RingData[]): Cell[][] {
-  const header = ['RING', 'FILL', '', 'DROPPED', 'PRODUCER', 'CONSUMER'].map((text, column): Cell => {
-    return { text, style: 'dim', right: column === 2 || column === 3 };
+  const names = ['RING', 'FILL', '', 'IN/s', 'OUT/s', 'DROPPED', 'PRODUCER', 'CONSUMER'];
+  const header = names.map((text, column): Cell => ({ text, style: 'dim', right: column > 1 && column < 6 }));
+  const rate = (bytes: number | undefined): Cell => ({
+    text: bytes === undefined ? '-' : formatBytes(bytes),
+    right: true,
   });
-  const rows = rings.map(({ number, capacity, waitingBytes, dropped, producer, consumer }): Cell[] => [
+  const rows = rings.map(({ number, capacity, waitingBytes, rates, dropped, producer, consumer }): Cell[] => [
     { text: `ring ${number}`, style: 'bold' },
     fillCell(waitingBytes / capacity),
     { text: `${formatBytes(waitingBytes)} of ${formatBytes(capacity)}`, right: true },
+    rate(rates?.produced),
+    rate(rates?.consumed),
     { text: formatCount(dropped), right: true, ...(dropped > 0n ? { style: 'red' as const } : {}) },
     ownerCell(producer),
     ownerCell(consumer),
