@@ -52,7 +52,11 @@ class Storm {
     this.mode = mode;
     this.idsMax = kills * 4 + 20;
     const tallyOffset = 4096 * Math.ceil((PROGRESS + this.idsMax * 8) / 4096);
-    this.queue = testQueue(optionsOf(mode), true, tallyOffset + 4096 * Math.ceil((this.idsMax * PER_ID) / 4096));
+    this.queue = testQueue(
+      optionsOf(mode),
+      kind === 'process',
+      tallyOffset + 4096 * Math.ceil((this.idsMax * PER_ID) / 4096),
+    );
     this.scratch = this.queue.arena.region(ARENA_REGION_SCRATCH).address;
     this.tally = this.scratch + tallyOffset;
   }
@@ -205,7 +209,9 @@ describe('killed producers and consumers', requires('koffi'), () => {
     (mode) => storm(mode, 'process', KILLS),
   );
 
-  test.each(modes)('lose, tear and stop nothing: threads, terminated: %s', { timeout: TIMEOUT_MS }, (mode) =>
-    storm(mode, 'thread', Math.ceil(KILLS / 5)),
+  test.each(modes)(
+    'lose, tear and stop nothing: threads of a private arena, terminated: %s',
+    { timeout: TIMEOUT_MS },
+    (mode) => storm(mode, 'thread', Math.ceil(KILLS / 5)),
   );
 });

@@ -225,7 +225,29 @@ function drainAll(state) {
   }
 }
 
-const ROLES = { produce, consume, scribble, history };
+/** All at once take an end of the queue, round by round: 'taken' or the code of the refusal, and how many records came with it. Then whoever has it gives it back. */
+function race({ end, rounds, meetings, parties }) {
+  const answers = [];
+  say({ ready: true });
+  for (let round = 1; round <= rounds; round++) {
+    let endpoint;
+    let answer;
+    meet(meetings, parties, round);
+    try {
+      endpoint = end === 'producer' ? queue.producer() : queue.consumer();
+      answer = { outcome: 'taken', records: end === 'producer' ? 0 : endpoint.read(64).length };
+    } catch (error) {
+      answer = { outcome: error.code, records: 0 };
+    }
+    answers.push(answer);
+    meet(meetings + 8, parties, round);
+    endpoint?.close();
+    meet(meetings + 16, parties, round);
+  }
+  say({ done: true, answers });
+}
+
+const ROLES = { produce, consume, scribble, history, race };
 
 function begin(task) {
   try {
