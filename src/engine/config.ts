@@ -3,8 +3,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { RING_CAPACITY_MAX, SEGMENT_LENGTH_MAX, SEGMENT_LENGTH_MIN } from '../../layout/limits.ts';
+import { RING_CAPACITY_MAX, RING_CAPACITY_MIN, SEGMENT_LENGTH_MAX, SEGMENT_LENGTH_MIN } from '../../layout/limits.ts';
 import { PEERS_MAX } from '../../layout/peer.ts';
+import { POOL_CAPACITY_MAX, POOL_RECORD_LENGTH_MAX } from '../../layout/pool.ts';
+import { QUEUE_CONSUMERS_MAX, QUEUE_LANES_MAX } from '../../layout/queue.ts';
 import { CausewayError, messageOf } from '../base/errors.ts';
 import { typeFits } from '../event/filter.ts';
 import { EVENT_TYPE_NAMES } from '../event/type-name.ts';
@@ -35,18 +37,27 @@ const segmentLength = z
   .multipleOf(4096)
   .describe('Bytes of a journal segment');
 
-// The numbers' limits depend on each other and on the mode: checkConnectionOptions knows them.
+// Some of the limits depend on each other and on the mode: checkConnectionOptions knows them all.
 const queueOptions = z.strictObject({
   mode: z.enum(QUEUE_MODES).describe('Who produces, who consumes, and who waits for whom'),
-  producers: z.int().optional().describe('How many there can be at a time'),
-  consumers: z.int().optional(),
-  laneCapacity: z.int().optional().describe('Bytes of each producer’s lane, a power of two'),
-  expireAfterMs: z.int().optional().describe('broadcast: a consumer that stands still for so long is left behind'),
-  recordLengthMax: z.int().optional(),
+  producers: z.int().min(1).max(QUEUE_LANES_MAX).optional().describe('How many there can be at a time'),
+  consumers: z.int().min(1).max(QUEUE_CONSUMERS_MAX).optional().describe('The same of consumers'),
+  laneCapacity: z
+    .int()
+    .min(RING_CAPACITY_MIN)
+    .max(RING_CAPACITY_MAX)
+    .optional()
+    .describe('Bytes of each producer’s lane, a power of two'),
+  expireAfterMs: z
+    .int()
+    .nonnegative()
+    .optional()
+    .describe('broadcast: a consumer that stands still for so long is left behind; 0 = never'),
+  recordLengthMax: z.int().nonnegative().optional().describe('Bytes of the longest record'),
 });
 const poolOptions = z.strictObject({
-  capacity: z.int().describe('Records'),
-  recordLength: z.int().describe('Bytes of each'),
+  capacity: z.int().min(1).max(POOL_CAPACITY_MAX).describe('Records'),
+  recordLength: z.int().min(1).max(POOL_RECORD_LENGTH_MAX).describe('Bytes of each'),
 });
 
 /** The options that are plain data (all but `signal`). */

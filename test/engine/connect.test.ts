@@ -215,8 +215,9 @@ describe('what an engine refuses', () => {
     [{ queues: { jobs: { mode: 'fifo' } } }, 'queues.jobs.mode'],
     [{ queues: { jobs: { mode: 'spsc', lanes: 3 } } }, 'queues.jobs: .*lanes'],
     [{ queues: { jobs: { mode: 'spsc', producers: 2 } } }, 'queue "jobs": producers=2, min=1, max=1'],
+    [{ queues: { jobs: { mode: 'mpmc', producers: 33 } } }, 'queues.jobs.producers'],
     [{ queues: { jobs: { mode: 'mpmc', laneCapacity: 5000 } } }, 'queue "jobs": laneCapacity: .*5000'],
-    [{ pools: { frames: { capacity: 0, recordLength: 8 } } }, 'pool "frames": capacity=0'],
+    [{ pools: { frames: { capacity: 0, recordLength: 8 } } }, 'pools.frames.capacity'],
     [{ share: true }, 'share: there are neither queues nor pools'],
   ])('%j', async (options, message) => {
     const opening = openEngine({ source: 'none', ...(options as object) });
