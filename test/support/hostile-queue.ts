@@ -2,16 +2,30 @@
 
 import { ARENA_REGION_ENDPOINTS, ARENA_REGION_QUEUE } from '../../layout/arena.ts';
 import {
+  QUEUE_ABANDONED_OFFSET,
+  QUEUE_CLOSED_OFFSET,
   QUEUE_CURSOR_LENGTH,
   QUEUE_CURSORS_OFFSET,
+  QUEUE_DEAD_CONSUMERS_OFFSET,
+  QUEUE_EXPIRED_OFFSET,
+  QUEUE_NAME_OFFSET,
+  QUEUE_REDELIVERED_OFFSET,
+  QUEUE_ROOM_WAKE_OFFSET,
+  QUEUE_SLOT_HELD_BYTES_OFFSET,
+  QUEUE_SLOT_INTENT_OFFSET,
   QUEUE_SLOT_LENGTH,
   QUEUE_SLOTS_OFFSET,
+  QUEUE_WAKE_OFFSET,
 } from '../../layout/queue.ts';
 import {
   RING_ANNOUNCED_OFFSET,
+  RING_CONSUMER_POSITION_OFFSET,
+  RING_COUNTS_COUNT_OFFSET,
   RING_COUNTS_OFFSET,
   RING_COUNTS_PAIR_LENGTH,
   RING_DATA_OFFSET,
+  RING_DROPPED_OFFSET,
+  RING_PRODUCER_OWNER_OFFSET,
   RING_PRODUCER_POSITION_OFFSET,
   RING_RESTART_OFFSET,
 } from '../../layout/ring.ts';
@@ -152,6 +166,32 @@ export class Victim {
   }
 }
 
+/** Words of a queue, and of a lane, that its endpoints read. */
+const QUEUE_WORDS = [
+  QUEUE_CLOSED_OFFSET,
+  QUEUE_WAKE_OFFSET,
+  QUEUE_ROOM_WAKE_OFFSET,
+  QUEUE_ABANDONED_OFFSET,
+  QUEUE_DEAD_CONSUMERS_OFFSET,
+  QUEUE_REDELIVERED_OFFSET,
+  QUEUE_EXPIRED_OFFSET,
+];
+const LANE_POSITIONS = [
+  RING_CONSUMER_POSITION_OFFSET,
+  RING_PRODUCER_POSITION_OFFSET,
+  RING_COUNTS_OFFSET,
+  RING_COUNTS_OFFSET + RING_COUNTS_PAIR_LENGTH,
+  RING_ANNOUNCED_OFFSET,
+  RING_RESTART_OFFSET,
+];
+const LANE_WORDS = [
+  ...LANE_POSITIONS,
+  RING_COUNTS_OFFSET + RING_COUNTS_COUNT_OFFSET,
+  RING_COUNTS_OFFSET + RING_COUNTS_PAIR_LENGTH + RING_COUNTS_COUNT_OFFSET,
+  RING_PRODUCER_OWNER_OFFSET,
+  RING_DROPPED_OFFSET,
+];
+
 /** Words that matter: whoever writes there does more harm than in the middle of a record. */
 export function hotWords(queue: Queue): number[] {
   const { plan, address } = queue;
@@ -159,18 +199,17 @@ export function hotWords(queue: Queue): number[] {
   const add = (from: number, length: number): void => {
     for (let at = from; at < from + length; at += 8) words.push(at);
   };
-  add(address, 64);
-  for (const offset of [128, 256, 384, 512, 520, 528, 536]) add(address + offset, 8);
+  add(address, QUEUE_NAME_OFFSET);
+  for (const offset of QUEUE_WORDS) add(address + offset, 8);
   for (let slot = 0; slot < plan.consumers; slot++) {
-    add(address + QUEUE_SLOTS_OFFSET + slot * QUEUE_SLOT_LENGTH, 40);
-    add(address + QUEUE_SLOTS_OFFSET + slot * QUEUE_SLOT_LENGTH + 128, 8);
+    add(address + QUEUE_SLOTS_OFFSET + slot * QUEUE_SLOT_LENGTH, QUEUE_SLOT_HELD_BYTES_OFFSET + 8);
+    add(address + QUEUE_SLOTS_OFFSET + slot * QUEUE_SLOT_LENGTH + QUEUE_SLOT_INTENT_OFFSET, 8);
   }
   for (let row = 0; row < plan.lanes * plan.consumers; row++)
     add(address + QUEUE_CURSORS_OFFSET + row * QUEUE_CURSOR_LENGTH, 8);
   for (let lane = 0; lane < plan.lanes; lane++) {
     const ring = laneAddress(queue, lane);
-    for (const offset of [0, RING_PRODUCER_POSITION_OFFSET, 4480, 4488, 4496, 4504, 4736, 4992, 5120, 5248])
-      add(ring + offset, 8);
+    for (const offset of LANE_WORDS) add(ring + offset, 8);
     add(ring + RING_DATA_OFFSET, 128);
     add(ring + RING_DATA_OFFSET + plan.laneCapacity - 64, 64);
   }
@@ -188,16 +227,9 @@ export function scribbleLane(queue: Queue, random: () => number): void {
   const old = Atomics.load(arena.u64, (ring + RING_PRODUCER_POSITION_OFFSET) / 8);
   const capacity = BigInt(plan.laneCapacity);
   const base = old + pick([0n, 0n, 1n, 4n, 8n, capacity, capacity - 1n, -8n, -capacity, 2n ** 63n]);
-  const words = [
-    0,
-    RING_PRODUCER_POSITION_OFFSET,
-    RING_COUNTS_OFFSET,
-    RING_COUNTS_OFFSET + RING_COUNTS_PAIR_LENGTH,
-    RING_ANNOUNCED_OFFSET,
-    RING_RESTART_OFFSET,
-  ];
+
   const addresses = [
-    ...words.map((offset) => ring + offset),
+    ...LANE_POSITIONS.map((offset) => ring + offset),
     cursorAddress(queue, lane),
     cursorAddress(queue, lane, plan.consumers - 1),
   ];
