@@ -15,6 +15,7 @@ const FILES = [
   '../pool/cycle.mjs',
   '../dedup/lookup.mjs',
   '../digest/crc32c.mjs',
+  '../digest/sha256.mjs',
   '../translate/kernel.mjs',
   '../translate/lossless.mjs',
   '../journal/append-process.mjs',
