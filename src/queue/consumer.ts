@@ -171,17 +171,24 @@ export class QueueConsumer {
   }
 
   /**
-   * Copies of all records as they come, until the queue ends or the consumer is closed: `for await (const record of consumer)`. A batch counts as taken when it is
-   * copied: where nothing may be lost with this thread, take records with drain(). What was missed (broadcast-lossy) is in `lapped`.
+   * Copies of all records as they come, until the queue ends or the consumer is closed: `for await (const record of consumer)`. What the loop has not come to when it
+   * ends, or the thread dies, is not done with, as in drain(). What was missed (broadcast-lossy) is in `lapped`.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
     const { bytes } = this.#queue.arena;
+    const taken: Uint8Array[] = [];
+    const take: TakeRecord = (address, length) => taken.push(bytes.slice(address, address + length));
     for (;;) {
-      const records: Uint8Array[] = [];
-      const answer = this.drain((address, length) => records.push(bytes.slice(address, address + length)));
-      yield* records;
-      if (answer === STATUS_CLOSED) return;
-      if (answer === STATUS_EMPTY) await this.waitForRecordAsync(Number.POSITIVE_INFINITY);
+      const rows = this.#nextRows(QUEUE_ROWS_MAX);
+      if (rows === STATUS_CORRUPT) throw this.#corrupt();
+      while (this.#nextRow < this.#rows && !this.#isClosed) {
+        this.#handOut(this.#nextRow + 1, take, undefined);
+        yield* taken.splice(0);
+      }
+      if (this.#isClosed || rows === STATUS_CLOSED) return;
+      if (rows > 0) this.#queue.wasm.queueRelease(this.#state);
+      this.#wakeProducers();
+      if (rows === STATUS_EMPTY) await this.waitForRecordAsync(Number.POSITIVE_INFINITY);
     }
   }
 

@@ -117,6 +117,27 @@ describe('a connection', () => {
     expect(taken).toEqual(['one', 'two']);
   });
 
+  test.each(['mpmc', 'mpsc'] as const)('leaves to the next one what a loop did not come to: %s', async (mode) => {
+    const queue = create({ queues: { jobs: { mode } } }).queue('jobs');
+    using producer = queue.producer();
+    for (let number = 0; number < 5; number++) producer.offer(Buffer.from([number]));
+    producer.publish();
+    const first = queue.consumer();
+    for await (const record of first) if (record[0] === 1) break;
+    // The same consumer goes on behind it.
+    for await (const record of first) {
+      expect(record[0]).toBe(2);
+      break;
+    }
+    // Others get the batch again: nothing of it was done with when it was left.
+    first.close();
+    using second = queue.consumer();
+    const again: (number | undefined)[] = [];
+    queue.close();
+    for await (const record of second) again.push(record[0]);
+    expect(again).toEqual([0, 1, 2, 3, 4]);
+  });
+
   test('ends the queues when its creator closes it', () => {
     const made = Connection.create(TWO);
     using consumer = connect(made.plan).queue('jobs').consumer();
