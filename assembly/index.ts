@@ -33,6 +33,9 @@ export {
   queueRoomAwake,
   queueRoomSleep,
   queueSubmit,
+  queueWindow,
+  queueWindowEnd,
+  queueWindowSubmit,
 } from "./queue-producer";
 export { peerCopy, peerInit, peerLook, peerRelease } from "./peer";
 export * from "./ring";

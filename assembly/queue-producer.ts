@@ -101,12 +101,12 @@ export function pairAt(lane: usize, position: u64): i32 {
 }
 
 /**
- * Room for a record of `length` bytes: its address, STATUS_FULL, or STATUS_TOO_LONG. Reserving again without queueSubmit gives the same place, so a
- * reservation that is not wanted is simply not submitted.
+ * Room for a record of `length` bytes, and mostly for more behind it: the address of its header, STATUS_FULL, or STATUS_TOO_LONG. The window ends at queueWindowEnd. The
+ * caller writes records one behind the other - header (length, then the number in the lane), data, padding to 8 - and submits them together by queueWindowSubmit.
  */
 // @ts-ignore: decorator
 @inline
-export function queueReserve(state: usize, length: u32): i32 {
+export function queueWindow(state: usize, length: u32): i32 {
   if (length > load<u32>(state, QUEUE_PRODUCER_RECORD_LENGTH_MAX_OFFSET)) return STATUS_TOO_LONG;
   const capacity = load<u32>(state, QUEUE_PRODUCER_CAPACITY_OFFSET);
   const lane = load<u32>(state, QUEUE_PRODUCER_LANE_OFFSET) as usize;
@@ -122,10 +122,49 @@ export function queueReserve(state: usize, length: u32): i32 {
     position += padding;
     store<u64>(state, position, QUEUE_PRODUCER_POSITION_OFFSET);
   }
-  const at = lane + ((position & (capacity - 1)) as usize);
-  const sequence = load<u64>(state, QUEUE_PRODUCER_COUNT_OFFSET);
-  store<u64>(at, (sequence << 32) | length, RING_DATA_OFFSET);
-  return (at + RING_DATA_OFFSET + RING_RECORD_HEADER_LENGTH) as i32;
+  return (lane + ((position & (capacity - 1)) as usize) + RING_DATA_OFFSET) as i32;
+}
+
+/** Where the window of the last queueWindow ends (exclusive): at what may be written without asking, and at the end of the lane at the latest. */
+// @ts-ignore: decorator
+@inline
+export function queueWindowEnd(state: usize): usize {
+  const capacity = load<u32>(state, QUEUE_PRODUCER_CAPACITY_OFFSET);
+  const position = load<u64>(state, QUEUE_PRODUCER_POSITION_OFFSET);
+  const index = (position & (capacity - 1)) as u32;
+  const room = min<u64>(load<u64>(state, QUEUE_PRODUCER_LIMIT_OFFSET) - position, capacity - index);
+  return (load<u32>(state, QUEUE_PRODUCER_LANE_OFFSET) as usize) + RING_DATA_OFFSET + index + (room as usize);
+}
+
+/** The number, in the lane, of the window's first record; its low half goes into the header. */
+// @ts-ignore: decorator
+@inline
+export function queueWindowNumber(state: usize): u64 {
+  return load<u64>(state, QUEUE_PRODUCER_COUNT_OFFSET);
+}
+
+/** The `count` records that were written from the window's begin up to `end` are filled in. Consumers see them after the next queuePublish. */
+// @ts-ignore: decorator
+@inline
+export function queueWindowSubmit(state: usize, end: usize, count: u32): void {
+  const position = load<u64>(state, QUEUE_PRODUCER_POSITION_OFFSET);
+  const index = (position & (load<u32>(state, QUEUE_PRODUCER_CAPACITY_OFFSET) - 1)) as u32;
+  const begin = (load<u32>(state, QUEUE_PRODUCER_LANE_OFFSET) as usize) + RING_DATA_OFFSET + index;
+  store<u64>(state, position + (end - begin), QUEUE_PRODUCER_POSITION_OFFSET);
+  store<u64>(state, load<u64>(state, QUEUE_PRODUCER_COUNT_OFFSET) + count, QUEUE_PRODUCER_COUNT_OFFSET);
+}
+
+/**
+ * A window for one record whose header is written here: address of its data, STATUS_FULL, or STATUS_TOO_LONG. Reserving again without queueSubmit gives the same place,
+ * so a reservation that is not wanted is simply not submitted.
+ */
+// @ts-ignore: decorator
+@inline
+export function queueReserve(state: usize, length: u32): i32 {
+  const at = queueWindow(state, length);
+  if (at <= 0) return at;
+  store<u64>(at, (queueWindowNumber(state) << 32) | length);
+  return at + RING_RECORD_HEADER_LENGTH;
 }
 
 /** How far the lane may be written by now: true when that is at least `end`. */

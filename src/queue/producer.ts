@@ -7,7 +7,13 @@ import {
   QUEUE_ROOM_WAKE_OFFSET,
   QUEUE_WAKE_OFFSET,
 } from '../../layout/queue.ts';
-import { RING_DROPPED_OFFSET, RING_PRODUCER_OWNER_OFFSET } from '../../layout/ring.ts';
+import {
+  RING_DROPPED_OFFSET,
+  RING_PRODUCER_OWNER_OFFSET,
+  RING_RECORD_ALIGNMENT,
+  RING_RECORD_HEADER_LENGTH,
+  RING_RECORD_SEQUENCE_OFFSET,
+} from '../../layout/ring.ts';
 import { STATUS_CORRUPT, STATUS_FULL, STATUS_TOO_LONG } from '../../layout/status.ts';
 import { giveOwnership, newOwner, takeOwnership } from '../arena/owner.ts';
 import { park, parkAsync, wake } from '../arena/parking.ts';
@@ -26,6 +32,17 @@ export class QueueProducer {
   readonly #owner: bigint;
   readonly #state: number;
   readonly #lane: number;
+  readonly #lengthMax: number;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  /**
+   * The window: records are written into it without a call into wasm, one behind the other. It is submitted before anything else is done with the lane.
+   * #at: where the next one's header goes; #end: of the window; #number: the next record's, its low half; #written: how many, since it was submitted last.
+   */
+  #at = 0;
+  #end = 0;
+  #number = 0;
+  #written = 0;
   #isClosed = false;
   #lookedMs = 0;
   /** broadcast: where the slowest consumer stood when this producer found the lane full, and since when. */
@@ -38,6 +55,9 @@ export class QueueProducer {
     this.lane = lane;
     this.#lane = laneAddress(queue, lane);
     this.#state = state;
+    this.#lengthMax = queue.plan.recordLengthMax;
+    this.#words = queue.arena.i32;
+    this.#bytes = queue.arena.bytes;
   }
 
   /** @throws CausewayError RING_TAKEN, ARENA_FULL; RING_CORRUPT when the lane was scribbled over. */
@@ -82,32 +102,56 @@ export class QueueProducer {
    * @throws CausewayError RECORD_TOO_LONG when it never fits.
    */
   reserve(length: number): number {
-    const address = this.#queue.wasm.queueReserve(this.#state, length);
-    if (address > 0) return address;
-    if (address === STATUS_TOO_LONG) {
-      throw new CausewayError(
-        'RECORD_TOO_LONG',
-        `record does not fit the queue: length=${length}, lengthMax=${this.#queue.plan.recordLengthMax}`,
-      );
-    }
-    return this.#reserveAgain(length);
+    const isInside = length >>> 0 <= this.#lengthMax && recordLength(length) <= this.#end - this.#at;
+    const at = isInside ? this.#at : this.#nextWindow(length);
+    if (at === STATUS_FULL) return at;
+    this.#words[at / 4] = length;
+    this.#words[(at + RING_RECORD_SEQUENCE_OFFSET) / 4] = this.#number;
+    return at + RING_RECORD_HEADER_LENGTH;
   }
 
-  #reserveAgain(length: number): number {
+  #nextWindow(length: number): number {
+    const at = this.#openWindow(length);
+    if (at > 0) return at;
+    if (at === STATUS_TOO_LONG) {
+      throw new CausewayError(
+        'RECORD_TOO_LONG',
+        `record does not fit the queue: length=${length}, lengthMax=${this.#lengthMax}`,
+      );
+    }
     // Nobody can make room for what nobody sees.
     this.publish();
     this.#lookAtOthers();
-    return this.#queue.wasm.queueReserve(this.#state, length);
+    return this.#openWindow(length);
+  }
+
+  #openWindow(length: number): number {
+    this.#submitWindow();
+    const { wasm, arena } = this.#queue;
+    const at = wasm.queueWindow(this.#state, length);
+    this.#at = Math.max(at, 0);
+    this.#end = at > 0 ? wasm.queueWindowEnd(this.#state) : 0;
+    this.#number = arena.view.getInt32(this.#state + QUEUE_PRODUCER_COUNT_OFFSET, true);
+    return at;
+  }
+
+  #submitWindow(): void {
+    if (this.#written === 0) return;
+    this.#queue.wasm.queueWindowSubmit(this.#state, this.#at, this.#written);
+    this.#written = 0;
   }
 
   /** The record that was reserved with this length is filled in. */
   submit(length: number): void {
-    this.#queue.wasm.queueSubmit(this.#state, length);
+    this.#at += recordLength(length);
+    this.#number = (this.#number + 1) | 0;
+    this.#written += 1;
   }
 
   /** Everything submitted can be seen, and who sleeps is woken. */
   publish(): void {
     const { arena, wasm, address } = this.#queue;
+    this.#submitWindow();
     if (wasm.queuePublish(this.#state)) wake(arena, address + QUEUE_WAKE_OFFSET);
   }
 
@@ -115,7 +159,7 @@ export class QueueProducer {
   offer(record: Uint8Array): boolean {
     const address = this.reserve(record.length);
     if (address === STATUS_FULL) return false;
-    this.#queue.arena.bytes.set(record, address);
+    this.#bytes.set(record, address);
     this.submit(record.length);
     return true;
   }
@@ -156,7 +200,7 @@ export class QueueProducer {
   #sleep<Result>(sleep: (word: number, value: number) => Result, length: number): Result | undefined {
     const { wasm, address } = this.#queue;
     const value = wasm.queueRoomSleep(this.#state);
-    if (wasm.queueReserve(this.#state, length) > 0) {
+    if (this.#openWindow(length) > 0) {
       wasm.queueRoomAwake(this.#state);
       return undefined;
     }
@@ -215,6 +259,7 @@ export class QueueProducer {
   }
 
   #word(offset: number): bigint {
+    this.#submitWindow();
     return this.#queue.arena.view.getBigUint64(this.#state + offset, true);
   }
 
@@ -223,6 +268,7 @@ export class QueueProducer {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.publish();
+    this.#end = this.#at;
     this.#queue.arena.giveEndpoint(this.#state);
     giveOwnership(this.#queue.arena, this.#lane + RING_PRODUCER_OWNER_OFFSET, this.#owner);
   }
@@ -230,6 +276,11 @@ export class QueueProducer {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** Bytes that a record takes in its lane: header, data, padding to 8. */
+function recordLength(length: number): number {
+  return (length + RING_RECORD_HEADER_LENGTH + RING_RECORD_ALIGNMENT - 1) & -RING_RECORD_ALIGNMENT;
 }
 
 /** A free lane, or else one whose producer died. */
