@@ -1,78 +1,89 @@
 // Hot loops around the engine's queues for the benches: what a pipeline in wasm does with one, with nothing else in it. Calls move a chunk and return, so that V8 can
-// replace the baseline code by the optimized one between calls. Who finds nothing, or no room, spins `spins` times, then sleeps.
+// replace the baseline code by the optimized one between calls, and so that the caller can sleep, or wake other processes, which is futex(2).
 //
 // A record is 16 u32: its number, then words that follow from it; plain JavaScript does the same arithmetic (bench/ring/record.mjs).
 
-import { queueAvailable, queueAwake, queueDrain, queueRelease, queueSleep } from "../../assembly/queue-consumer";
-import { queuePublish, queueReserve, queueRoomAwake, queueRoomSleep, queueSubmit } from "../../assembly/queue-producer";
+import { queueDrain, queueRelease } from "../../assembly/queue-consumer";
 import {
-  QUEUE_CONSUMER_QUEUE_OFFSET,
+  queuePublish,
+  queueReserve,
+  queueSubmit,
+  queueWindow,
+  queueWindowEnd,
+  queueWindowNumber,
+  queueWindowSubmit,
+} from "../../assembly/queue-producer";
+import { RING_RECORD_HEADER_LENGTH } from "../../layout/ring";
+import {
   QUEUE_CONSUMER_TABLE_OFFSET,
-  QUEUE_PRODUCER_QUEUE_OFFSET,
-  QUEUE_ROOM_WAKE_OFFSET,
+  QUEUE_CONSUMER_WAKE_ROOM_OFFSET,
   QUEUE_ROW_ADDRESS_OFFSET,
   QUEUE_ROW_LENGTH,
   QUEUE_ROWS_MAX,
-  QUEUE_WAKE_OFFSET,
 } from "../../layout/queue";
 import { fill, sumOf, RECORD_LENGTH } from "./record";
 
-export { queueConsumerInit, queueRelease } from "../../assembly/queue-consumer";
-export { queueProducerInit, queuePublish } from "../../assembly/queue-producer";
+export { queueAvailable, queueAwake, queueConsumerInit, queueRelease, queueSleep } from "../../assembly/queue-consumer";
+export { queueProducerInit, queuePublish, queueReserve, queueRoomAwake, queueRoomSleep } from "../../assembly/queue-producer";
 export { queueLeave } from "../../assembly/queue-broadcast";
 
-/** A sleeper looks again after this long at the latest: nobody wakes it when the others are done. */
-// @ts-ignore: decorator
-@inline
-const PARK_NS: i64 = 1_000_000;
-/** Naps and turns after which the other side must be dead: better a trap than a process that spins for ever. */
-// @ts-ignore: decorator
-@inline
-const NAPS_MAX: u32 = 10_000;
+/** Turns after which the other side must be dead: better a trap than a process that spins for ever. */
 // @ts-ignore: decorator
 @inline
 const TURNS_MAX: u64 = 10_000_000_000;
+/** A record with its header. */
+// @ts-ignore: decorator
+@inline
+const TAKEN: u32 = RECORD_LENGTH + RING_RECORD_HEADER_LENGTH;
+/** In an answer of produceChunk: the caller is to wake consumers of other processes. */
+// @ts-ignore: decorator
+@inline
+const MUST_WAKE: u32 = 0x80000000;
 
-/** Produces `count` records, numbered from `first`, publishing once per `batch`. */
-export function produceChunk(state: usize, first: u32, count: u32, batch: u32, spins: u32): void {
-  let pending: u32 = 0;
-  for (let number = first, end = first + count; number != end; number++) {
-    let at = queueReserve(state, RECORD_LENGTH);
-    if (at <= 0) {
-      at = awaitRoom(state, spins);
-      pending = 0;
-    }
-    fill(at as usize, number);
-    queueSubmit(state, RECORD_LENGTH);
-    pending += 1;
-    if (pending == batch) {
-      queuePublish(state);
-      pending = 0;
-    }
+/**
+ * Produces up to `count` records, numbered from `first`, publishing once per `batch`: how many. Fewer when the lane stayed full for `spins` turns, or with MUST_WAKE.
+ */
+export function produceChunk(state: usize, first: u32, count: u32, batch: u32, spins: u32): u32 {
+  for (let done: u32 = 0; done < count; ) {
+    const at = spinForWindow(state, spins);
+    if (at <= 0) return done;
+    done += fillWindow(state, at as usize, first + done, min<u32>(batch, count - done));
+    if (queuePublish(state)) return done | MUST_WAKE;
   }
-  queuePublish(state);
+  return count;
 }
 
-function awaitRoom(state: usize, spins: u32): i32 {
-  queuePublish(state);
-  for (let nap: u32 = 0; nap < NAPS_MAX; nap++) {
-    for (let turn: u32 = 0; turn < spins; turn++) {
-      const at = queueReserve(state, RECORD_LENGTH);
-      if (at > 0) return at;
-    }
-    const value = queueRoomSleep(state);
-    const queue = load<u32>(state, QUEUE_PRODUCER_QUEUE_OFFSET) as usize;
-    if (queueReserve(state, RECORD_LENGTH) <= 0) atomic.wait<i32>(queue + QUEUE_ROOM_WAKE_OFFSET, value, PARK_NS);
-    queueRoomAwake(state);
+/** Fills up to `count` records into the window: how many it has room for. */
+// @ts-ignore: decorator
+@inline
+function fillWindow(state: usize, window: usize, first: u32, count: u32): u32 {
+  const room = ((queueWindowEnd(state) - window) as u32) / TAKEN;
+  const records = min<u32>(room, count);
+  let header = (queueWindowNumber(state) << 32) | RECORD_LENGTH;
+  let at = window;
+  for (let number = first, end = first + records; number != end; number++) {
+    store<u64>(at, header);
+    fill(at + RING_RECORD_HEADER_LENGTH, number);
+    header += (1 as u64) << 32;
+    at += TAKEN;
   }
-  return unreachable();
+  queueWindowSubmit(state, at, records);
+  return records;
 }
 
-/** Takes about `count` records, or what there is until the word at `taken`, which all consumers of a record add to, says `total`: the sum of their words. */
+function spinForWindow(state: usize, spins: u32): i32 {
+  let at = queueWindow(state, RECORD_LENGTH);
+  for (let turn: u32 = 0; at <= 0 && turn < spins; turn++) at = queueWindow(state, RECORD_LENGTH);
+  return at;
+}
+
+/**
+ * Takes about `count` records and adds how many to the word at `taken`, as all do that share them: the sum of their words. Returns early when that says `total`, when it
+ * found nothing for `spins` turns, and when producers of other processes are to be woken.
+ */
 export function takeChunk(state: usize, count: u32, taken: usize, total: u32, spins: u32): u32 {
   let sum: u32 = 0;
   let idle: u32 = 0;
-  let naps: u32 = 0;
   for (let done: u32 = 0; done < count; ) {
     const rows = queueDrain(state, QUEUE_ROWS_MAX);
     if (rows < 0) unreachable();
@@ -82,23 +93,12 @@ export function takeChunk(state: usize, count: u32, taken: usize, total: u32, sp
       atomic.add<u32>(taken, rows);
       done += rows;
       idle = 0;
-      naps = 0;
-    } else if (atomic.load<u32>(taken) == total) {
+    } else if (++idle > spins || atomic.load<u32>(taken) == total) {
       return sum;
-    } else if (++idle > spins) {
-      if (++naps > NAPS_MAX) unreachable();
-      sleep(state);
-      idle = 0;
     }
+    if (load<u32>(state, QUEUE_CONSUMER_WAKE_ROOM_OFFSET)) return sum;
   }
   return sum;
-}
-
-function sleep(state: usize): void {
-  const value = queueSleep(state);
-  const queue = load<u32>(state, QUEUE_CONSUMER_QUEUE_OFFSET) as usize;
-  if (!queueAvailable(state)) atomic.wait<i32>(queue + QUEUE_WAKE_OFFSET, value, PARK_NS);
-  queueAwake(state);
 }
 
 function sumOfRows(state: usize, rows: u32): u32 {

@@ -1,4 +1,4 @@
-// ring-throughput COUNT BATCH CAPACITY: two threads, one ring of 64-byte records; prints what it took and the sum of all words read.
+// ring-throughput COUNT BATCH CAPACITY [words]: two threads, one ring of 64-byte records; prints what it took and the sum of all words read. `words`: of 32 bits.
 // Goal: the best that C++ makes of the same ring. Non-goal: another ring (slots of fixed size, huge pages).
 
 #include <cinttypes>
@@ -9,6 +9,7 @@
 #include "ring.h"
 #include "thread.h"
 
+template <bool isWords>
 static void produce(uint8_t* memory, uint32_t capacity, uint64_t count, uint32_t batch) {
   ring::Endpoint producer = ring::producerOf(memory, capacity);
   uint32_t pending = 0;
@@ -18,7 +19,8 @@ static void produce(uint8_t* memory, uint32_t capacity, uint64_t count, uint32_t
       if (pending) ring::publish(producer);
       pending = 0;
     }
-    ring::fill(at, number);
+    if constexpr (isWords) ring::fillWords(at, static_cast<uint32_t>(number));
+    else ring::fill(at, number);
     ring::submit(producer, ring::RECORD_LENGTH);
     if (++pending == batch) {
       ring::publish(producer);
@@ -28,6 +30,7 @@ static void produce(uint8_t* memory, uint32_t capacity, uint64_t count, uint32_t
   ring::publish(producer);
 }
 
+template <bool isWords>
 static uint64_t consume(uint8_t* memory, uint32_t capacity, uint64_t count, uint32_t batch) {
   ring::Endpoint consumer = ring::consumerOf(memory, capacity);
   uint64_t sum = 0;
@@ -38,7 +41,8 @@ static uint64_t consume(uint8_t* memory, uint32_t capacity, uint64_t count, uint
       if (pending) ring::release(consumer);
       pending = 0;
     }
-    sum += ring::sumOf(at);
+    if constexpr (isWords) sum += ring::sumOfWords(at);
+    else sum += ring::sumOf(at);
     ring::advance(consumer);
     if (++pending == batch) {
       ring::release(consumer);
@@ -49,8 +53,8 @@ static uint64_t consume(uint8_t* memory, uint32_t capacity, uint64_t count, uint
   return sum;
 }
 
-int main(int argc, char** argv) {
-  if (argc != 4) return 2;
+template <bool isWords>
+static void run(char** argv) {
   const uint64_t count = strtoull(argv[1], nullptr, 10);
   const uint32_t batch = static_cast<uint32_t>(atoi(argv[2]));
   const uint32_t capacity = static_cast<uint32_t>(atoi(argv[3]));
@@ -65,7 +69,7 @@ int main(int argc, char** argv) {
   std::thread producer([&] {
     pinThread(0);
     meet();
-    produce(memory, capacity, count, batch);
+    produce<isWords>(memory, capacity, count, batch);
   });
   uint64_t sum = 0;
   uint64_t ns = 0;
@@ -73,10 +77,17 @@ int main(int argc, char** argv) {
     pinThread(1);
     meet();
     const uint64_t begin = nowNs();
-    sum = consume(memory, capacity, count, batch);
+    sum = consume<isWords>(memory, capacity, count, batch);
     ns = nowNs() - begin;
   });
   producer.join();
   consumer.join();
-  printf("{\"ns\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\"}\n", ns, sum);
+  if (isWords) printf("{\"ns\":%" PRIu64 ",\"checksum\":\"%08" PRIx32 "\"}\n", ns, static_cast<uint32_t>(sum));
+  else printf("{\"ns\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\"}\n", ns, sum);
+}
+
+int main(int argc, char** argv) {
+  if (argc != 4 && argc != 5) return 2;
+  if (argc == 5) run<true>(argv);
+  else run<false>(argv);
 }

@@ -115,4 +115,20 @@ inline uint64_t sumOf(const uint8_t* at) {
   return sum;
 }
 
+// That of the queues' benches (bench/assembly/record.ts): words of 32 bits.
+
+inline void fillWords(uint8_t* at, uint32_t number) {
+  uint32_t* words = reinterpret_cast<uint32_t*>(at);
+  const uint32_t mixed = number * 0x9e3779b1u;
+  words[0] = number;
+  for (uint32_t index = 1; index < 16; index++) words[index] = mixed + index;
+}
+
+inline uint32_t sumOfWords(const uint8_t* at) {
+  const uint32_t* words = reinterpret_cast<const uint32_t*>(at);
+  uint32_t sum = 0;
+  for (int index = 0; index < 16; index++) sum += words[index];
+  return sum;
+}
+
 }  // namespace ring

@@ -145,7 +145,7 @@ function membersOf({ producers, consumers }) {
 }
 
 /** @param {Shape} shape @returns {Promise<import('./crew.mjs').Crew>} */
-async function openEngine(shape) {
+export async function openEngine(shape) {
   const [{ Arena }, { Queue, queueRegion }, layout, loops, sharedHeadLoops] = await Promise.all([
     load('src/arena/arena.js'),
     load('src/queue/queue.js'),

@@ -6,9 +6,12 @@ import { fillRecord, RECORD_LENGTH, sumOfRecord } from './record.mjs';
 
 const CHUNK = 65_536;
 const WAIT_MS = 1;
-const [{ Queue }, { newOwner }, layout] = await Promise.all([
+/** Of bench/assembly/queue-loop.ts. */
+const MUST_WAKE = 0x80000000 | 0;
+const [{ Queue }, { newOwner }, { park, wake }, layout] = await Promise.all([
   load('src/queue/queue.js'),
   load('src/arena/owner.js'),
+  load('src/arena/parking.js'),
   loadLayout(),
 ]);
 
@@ -28,6 +31,10 @@ export const QUEUE_OF_BACK = 2;
 
 /** Its state lies in an endpoint slot, as that of the classes does, but its lane has no owner: nobody looks whether it lives. */
 export class WasmEndpoint {
+  #wakeWord;
+  #roomWord;
+  #wakeRoomFlag;
+
   /**
    * @param {any} arena
    * @param {string} loopsPath
@@ -43,6 +50,9 @@ export class WasmEndpoint {
     const lanes = address + plan.lanesOffset;
     const lane = lanes + member.number * (Number(layout.RING_DATA_OFFSET) + plan.laneCapacity);
     const { loops, state } = this;
+    this.#wakeWord = address + Number(layout.QUEUE_WAKE_OFFSET);
+    this.#roomWord = address + Number(layout.QUEUE_ROOM_WAKE_OFFSET);
+    this.#wakeRoomFlag = (state + Number(layout.QUEUE_CONSUMER_WAKE_ROOM_OFFSET)) / 4;
     const shared = Number(arena.isShared);
     if (member.role === 'producer') {
       loops.queueProducerInit(
@@ -79,18 +89,50 @@ export class WasmEndpoint {
 
   /** @param {Work} work */
   produce({ first, count, batch, spins }) {
-    for (let done = 0; done < count; done += CHUNK) {
-      this.loops.produceChunk(this.state, first + done, Math.min(CHUNK, count - done), batch, spins);
+    const { arena, loops, state } = this;
+    for (let done = 0; done < count; ) {
+      const wanted = Math.min(CHUNK, count - done);
+      const answer = loops.produceChunk(state, first + done, wanted, batch, spins);
+      const made = answer & ~MUST_WAKE;
+      if (answer & MUST_WAKE) wake(arena, this.#wakeWord);
+      else if (made < wanted) this.#awaitRoom();
+      done += made;
     }
+  }
+
+  /** S1 to S4 of assembly/queue.ts. */
+  #awaitRoom() {
+    const { arena, loops, state } = this;
+    const value = loops.queueRoomSleep(state);
+    if (loops.queueReserve(state, RECORD_LENGTH) <= 0) park(arena, this.#roomWord, value, WAIT_MS);
+    loops.queueRoomAwake(state);
   }
 
   /** @param {Work & { takenAt: number }} work */
   consume({ count, takenAt, spins }) {
+    const { arena, loops, state } = this;
+    const words = arena.i32;
+    const taken = takenAt / 4;
     let sum = 0;
-    while (Number(Atomics.load(this.arena.i32, takenAt / 4)) !== count) {
-      sum = (sum + this.loops.takeChunk(this.state, CHUNK, takenAt, count, spins)) | 0;
+    for (let before = 0; before !== count; ) {
+      sum = (sum + loops.takeChunk(state, CHUNK, takenAt, count, spins)) | 0;
+      const now = Number(Atomics.load(words, taken));
+      if (words[this.#wakeRoomFlag] !== 0) {
+        words[this.#wakeRoomFlag] = 0;
+        wake(arena, this.#roomWord);
+      } else if (now === before) {
+        this.#awaitRecord();
+      }
+      before = now;
     }
     return sum;
+  }
+
+  #awaitRecord() {
+    const { arena, loops, state } = this;
+    const value = loops.queueSleep(state);
+    if (!loops.queueAvailable(state)) park(arena, this.#wakeWord, value, WAIT_MS);
+    loops.queueAwake(state);
   }
 }
 
