@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ARENA_REGION_DEDUP } from '../../layout/arena.ts';
-import { DEDUP_ENTRY_HEADER_LENGTH, DEDUP_POSITION_FIRST, DEDUP_TABLE_OFFSET } from '../../layout/dedup.ts';
+import {
+  DEDUP_ENTRY_HEADER_LENGTH,
+  DEDUP_HEAD_OFFSET,
+  DEDUP_POSITION_FIRST,
+  DEDUP_TABLE_OFFSET,
+} from '../../layout/dedup.ts';
 import { Arena, type Region } from '../../src/arena/arena.ts';
 import type { CausewayError } from '../../src/base/errors.ts';
 import { Dedup, type DedupOptions, dedupRegion, readDedupStats } from '../../src/queue/dedup.ts';
@@ -110,6 +115,35 @@ describe('a deduplication table', () => {
       expect(dedup.has(new Uint8Array(length))).toBe(false);
     }
     expect(dedup.stats()).toMatchObject({ tooLong: 3, fresh: 1 });
+  });
+
+  it('compares every byte: an equal hash is not enough', () => {
+    const { arena, region, dedup } = makeDedup({ contents: 10, logLength: 4096 });
+    const content = new Uint8Array(61).fill(7);
+    dedup.insert(content);
+    const log = region.address + DEDUP_TABLE_OFFSET + dedup.stats().slots * 8;
+    const first = log + DEDUP_POSITION_FIRST + DEDUP_ENTRY_HEADER_LENGTH;
+    for (let byte = 0; byte < content.length; byte++) {
+      expect(dedup.has(content)).toBe(true);
+      arena.bytes[first + byte] = 8;
+      expect(dedup.has(content)).toBe(false);
+      arena.bytes[first + byte] = 7;
+    }
+    expect(dedup.stats().collisions).toBe(content.length);
+  });
+
+  // 1. Others have reserved what lies there. 2. They have not written yet, so every byte still is the content's. 3. It does not count: it may change under the comparison.
+  it('does not confirm what somebody may be overwriting', () => {
+    const { arena, region, dedup } = makeDedup({ contents: 10, logLength: 4096 });
+    const content = Buffer.from('content');
+    dedup.insert(content);
+    const head = (region.address + DEDUP_HEAD_OFFSET) / 8;
+    Atomics.store(arena.u64, head, BigInt(DEDUP_POSITION_FIRST + 4096));
+    expect(dedup.has(content)).toBe(true);
+    Atomics.store(arena.u64, head, BigInt(DEDUP_POSITION_FIRST + 4096 + 16));
+    expect(dedup.has(content)).toBe(false);
+    expect(dedup.insert(content)).toBe(true);
+    expect(dedup.insert(content)).toBe(false);
   });
 
   it.each([
