@@ -99,6 +99,11 @@ export class IngestAgent {
     return this.#arena.view.getBigUint64(this.#scratch + RING_STATE_POSITION_OFFSET, true);
   }
 
+  /** Whether the ring holds something that was not taken. */
+  get hasRecords(): boolean {
+    return this.#wasm.ringPeek(this.#scratch) > 0;
+  }
+
   get hasPendingLosses(): boolean {
     return this.#pendingLosses.length > 0;
   }

@@ -23,6 +23,8 @@ const BREATH_MS = 5;
 const SPINS = 300;
 /** A sleeping worker looks around this often although nobody woke it: for the last gaps, and the wall clock. */
 const PARK_MS = 250;
+/** The same with records in the ring that the journal has no room for yet. */
+const STALLED_MS = 1;
 /** The wall clock may be set: the offset is measured again this often. */
 const CLOCK_CHECK_MS = 1000;
 /** Below this the offset is kept, so that times within a burst stay comparable to the nanosecond. */
@@ -118,7 +120,8 @@ export class IngestLoop implements IngestControl {
 
   /** Nothing in the ring just now: the moment for whatever is only certain then. True when somebody's wait is over. */
   #whenEmpty(): boolean {
-    if (this.#reader.finished) {
+    // Not while the next segment of the journal is waited for: then there is nothing to do, and still something in the ring.
+    if (this.#reader.finished && this.#agent.position >= this.#reader.mark()) {
       this.#agent.writeLosses();
       if (!this.#agent.hasPendingLosses) this.#finished.resolve();
     }
@@ -158,7 +161,8 @@ export class IngestLoop implements IngestControl {
     // The sync worker follows the committed position while there is traffic; now it gets to the end.
     if (this.#hasAppended) this.#wasm.journalSyncRequest();
     this.#hasAppended = false;
-    this.#reader.wait(PARK_MS);
+    // Nobody wakes us when the journal's next segment is ready.
+    this.#reader.wait(this.#agent.hasRecords ? STALLED_MS : PARK_MS);
   }
 
   /** Lets control calls in: after a sleep, and every few milliseconds under load. */
