@@ -3,7 +3,7 @@
 //   B1. Load the producer's position. B2. Load what it has announced: is the own position still readable? B3. Copy a run. B4. Load the announcement again.
 //   The producer announces how far it may write (N1, announce in queue-producer.ts) before it writes (N2).
 //   If the copy has anything that N2 wrote over it, B3 came after N2, hence B4 after N1: it sees an announcement more than a lane ahead, and the copy is dropped.
-//   (B3 uses atomic loads and N1 an exchange, so that this holds on every processor.)
+//   (N1 is an exchange and B3 ends with one, queue-run.ts, so that this holds on every processor.)
 //
 // gated: producers wait for the cursors of those that have joined, so B4 never fails for them. One that is too slow is left behind: its slot is no longer joined
 // (src/queue/reaper.ts), it is lapped like a reader of a lossy queue, told how many it missed, and joins again with its next drain.

@@ -54,7 +54,7 @@ import { STATUS_CLOSED, STATUS_CORRUPT, STATUS_EMPTY } from "../layout/status";
 import { awake, fallAsleep, isClosed, laneAddress } from "./queue";
 import { drainBroadcast, queueJoin, rejoin, storeCursor } from "./queue-broadcast";
 import { claimedCursor, drainClaimed, releaseClaim } from "./queue-claim";
-import { corruptAt, giveRoom, isDetached, laneStateAddress, slotAddress } from "./queue-state";
+import { corruptAt, giveRoom, isDetached, laneStateAddress, lengthMaxOf, slotAddress } from "./queue-state";
 import { ringRecordLength } from "./ring";
 
 /** Times that a drain goes through the lanes before it says that there is nothing: after more, others are faster beyond belief, or a peer is hostile. */
@@ -212,7 +212,7 @@ function writeRows(state: usize, lane: u32, from: usize, stop: usize, limit: u32
       high = (length as u64) << 32;
       checked = low;
     }
-    if (taken > stop - at) break;
+    if (taken > ((stop - at) as u32)) break;
     if (!(low & RING_RECORD_DISCARD)) {
       const data = at + RING_DATA_OFFSET + RING_RECORD_HEADER_LENGTH;
       store<u64>(row, (data as u64) | high, QUEUE_ROW_ADDRESS_OFFSET);
@@ -223,13 +223,6 @@ function writeRows(state: usize, lane: u32, from: usize, stop: usize, limit: u32
   }
   store<u32>(state, ((row - table) / QUEUE_ROW_LENGTH) as u32, QUEUE_CONSUMER_RECORDS_OFFSET);
   return at;
-}
-
-// @ts-ignore: decorator
-@inline
-function lengthMaxOf(state: usize, header: u32): u32 {
-  const isPadding = (header & RING_RECORD_DISCARD) != 0;
-  return isPadding ? load<u32>(state, QUEUE_CONSUMER_CAPACITY_OFFSET) : load<u32>(state, QUEUE_CONSUMER_RECORD_LENGTH_MAX_OFFSET);
 }
 
 /** Done with the rows of the last drain: their room is given back, and they will not be handed out again. */

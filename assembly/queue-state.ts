@@ -1,11 +1,13 @@
 // Small things about a consumer's state (layout/queue.ts, QUEUE_CONSUMER_) that its modes share.
 
 import {
+  QUEUE_CONSUMER_CAPACITY_OFFSET,
   QUEUE_CONSUMER_CORRUPT_LANE_OFFSET,
   QUEUE_CONSUMER_CORRUPT_POSITION_OFFSET,
   QUEUE_CONSUMER_DETACHED_OFFSET,
   QUEUE_CONSUMER_LANES_STATE_OFFSET,
   QUEUE_CONSUMER_QUEUE_OFFSET,
+  QUEUE_CONSUMER_RECORD_LENGTH_MAX_OFFSET,
   QUEUE_CONSUMER_SHARED_OFFSET,
   QUEUE_CONSUMER_TABLE_OFFSET,
   QUEUE_CONSUMER_WAKE_ROOM_OFFSET,
@@ -16,6 +18,7 @@ import {
   QUEUE_SLOTS_OFFSET,
   QUEUE_SLOT_LENGTH,
 } from "../layout/queue";
+import { RING_RECORD_DISCARD } from "../layout/ring";
 import { STATUS_CORRUPT } from "../layout/status";
 import { wakeProducers } from "./queue";
 
@@ -35,6 +38,14 @@ export function isDetached(state: usize, lane: u32): bool {
 @inline
 export function slotAddress(state: usize, slot: u32): usize {
   return (load<u32>(state, QUEUE_CONSUMER_QUEUE_OFFSET) as usize) + QUEUE_SLOTS_OFFSET + slot * QUEUE_SLOT_LENGTH;
+}
+
+/** Longest record that may have this header: padding fills up to the whole lane. */
+// @ts-ignore: decorator
+@inline
+export function lengthMaxOf(state: usize, header: u32): u32 {
+  const isPadding = (header & RING_RECORD_DISCARD) != 0;
+  return isPadding ? load<u32>(state, QUEUE_CONSUMER_CAPACITY_OFFSET) : load<u32>(state, QUEUE_CONSUMER_RECORD_LENGTH_MAX_OFFSET);
 }
 
 /** Writes row `row`; the halves of a lapse's count stand in the places of length and sequence. */
