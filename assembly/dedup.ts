@@ -14,8 +14,9 @@
 //
 // What a death leaves: between D2 and D4 some bytes of the log that no slot tells of. After D4 the content counts as seen. Nobody waits for anybody.
 //
-// A writer that sleeps between D2 and D3 for as long as others need to fill the log once writes over a newer entry. That entry's position, hash or bytes are then wrong:
-// it is forgotten too early. It is never confirmed: the hash and the bytes must both be the content's.
+// A writer that sleeps between D2 and D3, or in D3, for as long as others need to fill the log once writes over a newer entry. That entry's position, hash or bytes are then
+// wrong: it is forgotten too early. It is never confirmed, also not as the sleeper's content, which nobody may have called FRESH yet: the hash is stored exclusive-or the
+// position, so a position of one and a hash of another are nobody's.
 //
 // Order off x86: D2 is a full barrier there too where it is one instruction (arm64 with LSE), so nobody sees D3's plain stores and not D2; readers load words atomically, and
 // the head after them. Where it is not, a reader may compare with bytes that are just being overwritten and not know; but then the position and the hash that it loaded
@@ -280,7 +281,7 @@ function isConfirmed(state: usize, position: u64, address: usize, length: u32, h
   // Overwritten.
   if (atomic.load<u64>(entry, DEDUP_ENTRY_POSITION_OFFSET) != position) return false;
   const isEqual =
-    atomic.load<u64>(entry, DEDUP_ENTRY_HASH_OFFSET) == hash &&
+    atomic.load<u64>(entry, DEDUP_ENTRY_HASH_OFFSET) == (hash ^ position) &&
     atomic.load<u32>(entry, DEDUP_ENTRY_LENGTH_OFFSET) == length &&
     areEqual(entry + HEADER_LENGTH, address, length);
   const time = atomic.load<u64>(entry, DEDUP_ENTRY_TIME_OFFSET);
@@ -330,7 +331,7 @@ function append(state: usize, address: usize, length: u32, hash: u64, nowMs: u64
     // D3.
     const entry = (load<u32>(state, DEDUP_STATE_LOG_OFFSET) as usize) + index;
     store<u64>(entry, position, DEDUP_ENTRY_POSITION_OFFSET);
-    store<u64>(entry, hash, DEDUP_ENTRY_HASH_OFFSET);
+    store<u64>(entry, hash ^ position, DEDUP_ENTRY_HASH_OFFSET);
     store<u64>(entry, nowMs, DEDUP_ENTRY_TIME_OFFSET);
     store<u64>(entry, length, DEDUP_ENTRY_LENGTH_OFFSET);
     const content = entry + HEADER_LENGTH;

@@ -56,6 +56,7 @@ export const DEDUP_POSITION_SHIFT = 4;
 export const DEDUP_POSITION_FIRST = 16;
 
 export const DEDUP_ENTRY_POSITION_OFFSET = 0;
+/** u64: hash ^ position, so that an entry which two have written is nobody's. */
 export const DEDUP_ENTRY_HASH_OFFSET = 8;
 /** u64, milliseconds. */
 export const DEDUP_ENTRY_TIME_OFFSET = 16;
