@@ -248,19 +248,24 @@ export function queuePublish(state: usize): u32 {
   // W1. Pairs with the loads in drainInPlace, claimRun and drainBroadcast.
   atomic.store<u64>(lane, position, RING_PRODUCER_POSITION_OFFSET);
   store<u32>(state, 1 - which, QUEUE_PRODUCER_PAIR_OFFSET);
-  store<u64>(state, position, QUEUE_PRODUCER_PUBLISHED_OFFSET);
   if (load<u32>(state, QUEUE_PRODUCER_MODE_OFFSET) >= (QUEUE_MODE_GATED as u32)) moveRestart(state, lane, position);
+  store<u64>(state, position, QUEUE_PRODUCER_PUBLISHED_OFFSET);
   const queue = load<u32>(state, QUEUE_PRODUCER_QUEUE_OFFSET) as usize;
   return wakeConsumers(queue, load<u32>(state, QUEUE_PRODUCER_SHARED_OFFSET));
 }
 
-/** A lapped reader goes on at a place that is neither the very end nor about to be overwritten: at most a quarter of the lane behind. */
+/**
+ * A lapped reader goes on at a place that is neither the very end nor about to be overwritten: where a batch begins, at most half a lane behind. One that is longer
+ * can only be passed over.
+ */
 function moveRestart(state: usize, lane: usize, position: u64): void {
-  const quarter = load<u32>(state, QUEUE_PRODUCER_CAPACITY_OFFSET) >>> 2;
-  if (position - load<u64>(state, QUEUE_PRODUCER_RESTART_OFFSET) < quarter) return;
-  store<u64>(state, position, QUEUE_PRODUCER_RESTART_OFFSET);
+  const capacity = load<u32>(state, QUEUE_PRODUCER_CAPACITY_OFFSET);
+  if (position - load<u64>(state, QUEUE_PRODUCER_RESTART_OFFSET) < capacity >>> 2) return;
+  const begin = load<u64>(state, QUEUE_PRODUCER_PUBLISHED_OFFSET);
+  const place = position - begin <= capacity >>> 1 ? begin : position;
+  store<u64>(state, place, QUEUE_PRODUCER_RESTART_OFFSET);
   // Pairs with the load in restart (queue-broadcast.ts).
-  atomic.store<u64>(lane, position, RING_RESTART_OFFSET);
+  atomic.store<u64>(lane, place, RING_RESTART_OFFSET);
 }
 
 /** Counts records that the producer gave up because its lane was full. */

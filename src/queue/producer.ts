@@ -126,6 +126,7 @@ export class QueueProducer {
   }
 
   #openWindow(length: number): number {
+    this.#requireOpen();
     this.#submitWindow();
     const { wasm, arena } = this.#queue;
     const at = wasm.queueWindow(this.#state, length);
@@ -151,6 +152,7 @@ export class QueueProducer {
   /** Everything submitted can be seen, and who sleeps is woken. */
   publish(): void {
     const { arena, wasm, address } = this.#queue;
+    this.#requireOpen();
     this.#submitWindow();
     if (wasm.queuePublish(this.#state)) wake(arena, address + QUEUE_WAKE_OFFSET);
   }
@@ -235,6 +237,7 @@ export class QueueProducer {
 
   /** Counts records that were given up because the lane was full. */
   drop(count: number): void {
+    this.#requireOpen();
     this.#queue.wasm.queueDrop(this.#state, count);
   }
 
@@ -259,15 +262,21 @@ export class QueueProducer {
   }
 
   #word(offset: number): bigint {
+    this.#requireOpen();
     this.#submitWindow();
     return this.#queue.arena.view.getBigUint64(this.#state + offset, true);
+  }
+
+  /** What it worked with is somebody else's once it is closed. */
+  #requireOpen(): void {
+    if (this.#isClosed) throw new CausewayError('HANDLE_CLOSED', `queue: the producer of lane=${this.lane} was closed`);
   }
 
   /** Publishes and leaves the lane to another producer. Idempotent. */
   close(): void {
     if (this.#isClosed) return;
-    this.#isClosed = true;
     this.publish();
+    this.#isClosed = true;
     this.#end = this.#at;
     this.#queue.arena.giveEndpoint(this.#state);
     giveOwnership(this.#queue.arena, this.#lane + RING_PRODUCER_OWNER_OFFSET, this.#owner);

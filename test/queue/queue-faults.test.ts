@@ -104,6 +104,18 @@ describe('a reader of a lossy broadcast', () => {
     },
   );
 
+  test('gets the last of a burst that is longer than the lane', () => {
+    const queue = make({ mode: 'broadcast-lossy', producers: 1 });
+    const consumer = queue.consumer();
+    const producer = queue.producer();
+    for (let number = 0; number < 2000; number++) producer.offer(recordOf(number, 24));
+    producer.publish();
+    const [lapse = 0, ...seen] = takeAll(queue, consumer);
+    expect(seen.length).toBeGreaterThan(10);
+    expect(seen).toEqual(Array.from(seen, (_, index) => -lapse + index));
+    expect(seen.at(-1)).toBe(1999);
+  });
+
   test('hears of a lapse before the end when nothing follows it', () => {
     const queue = make({ mode: 'broadcast-lossy', producers: 1 });
     const [consumer, producer] = [queue.consumer(), queue.producer()];
@@ -308,6 +320,16 @@ describe('what the dead leave', () => {
       expect(queue.stats().lanes[0]).toMatchObject({ produced: 100n, owner: 0n });
     },
   );
+});
+
+test('a producer that was closed writes nothing more', () => {
+  const queue = make({ mode: 'mpsc' });
+  const producer = queue.producer();
+  producer.close();
+  for (const use of [() => producer.offer(Uint8Array.of(1)), () => producer.publish(), () => producer.drop(1)]) {
+    expect(use).toThrow(expect.objectContaining({ code: 'HANDLE_CLOSED' }));
+  }
+  producer.close();
 });
 
 test('a consumer that gets no private memory takes nobody’s slot', () => {
