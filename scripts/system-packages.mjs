@@ -30,6 +30,7 @@ const TO_DEVELOP = {
   gcc: () => onPath('cc'),
   'g++': () => onPath('c++'),
   make: () => onPath('make'),
+  spin: () => onPath('spin'),
 };
 
 /** Packages that could not be installed: tried again only after a day, or when others are missing. */

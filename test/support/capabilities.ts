@@ -63,6 +63,7 @@ const NEEDS = {
   script: program('script', 'bsdutils'),
   setpriv: program('setpriv', 'util-linux'),
   'nats-server': program('nats-server'),
+  spin: program('spin'),
 } satisfies Record<string, Need>;
 
 export type Capability = keyof typeof NEEDS;
