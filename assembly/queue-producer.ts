@@ -192,7 +192,8 @@ function raiseLimit(state: usize, lane: usize, end: u64): bool {
 
 /** Before anything is overwritten, readers can know it: they check after they have copied (queue-broadcast.ts). */
 function announce(state: usize, lane: usize, limit: u64): bool {
-  // N1. Pairs with the load in isLapped. An exchange, not a store: on processors other than x86 the plain stores of the records (N2) must not come before it.
+  // N1. Pairs with the load in isLapped. An exchange, not a store: on processors other than x86 the plain stores of the records (N2) must not come before it. (Of ARMv8.0,
+  // which has no atomic instruction for an exchange, this is not certain; from ARMv8.1 on it is.)
   atomic.xchg<u64>(lane, limit, RING_ANNOUNCED_OFFSET);
   store<u64>(state, limit, QUEUE_PRODUCER_LIMIT_OFFSET);
   return true;

@@ -145,7 +145,7 @@ export function memoryCheck(): Check {
     name: 'memory',
     state: enough ? 'ok' : 'limited',
     found: `${Math.round(limit / (1 << 20))} MiB`,
-    enables: 'the engine, which takes less than 100 MiB',
+    enables: 'the engine, which takes 100 to 130 MiB',
     todo: enough ? '' : 'Use a smaller ring: --ring 1M.',
   };
 }
