@@ -1,5 +1,6 @@
 // Every export of the wasm module.
 
+export { crc32Init, crc32Plain, crc32Update } from "./crc32";
 export * from "./crc32c";
 export { dedupFind, dedupInit, dedupInsert, dedupInsertBatch, dedupUserInit } from "./dedup";
 export * from "./ingest";
@@ -39,6 +40,9 @@ export {
 } from "./queue-producer";
 export { peerCopy, peerInit, peerLook, peerRelease } from "./peer";
 export * from "./ring";
+export { semjCheck, semjChecksum, semjFind, semjIsType, semjVexfsType } from "./semj";
+export { semjFromEntry, semjToEntry } from "./semj-entry";
+export { semjMeasure } from "./semj-measure";
 export * from "./sha256";
 export * from "./trace";
 export { recordFromEntry, translateRecord, translateType } from "./translate";

@@ -3,7 +3,7 @@
 //
 //   0          4096           8192            12288            32768              40960         57344    65536
 //  +----------+--------------+---------------+----------------+------------------+-------------+--------+---------- - -
-//  | header   | region table | journal log   | ingest control | wasm static data | crc tables  | zeros  | regions
+//  | header   | region table | journal log   | ingest control | wasm static data | crc32c      | crc32  | regions
 //  +----------+--------------+---------------+----------------+------------------+-------------+--------+---------- - -
 //
 // The wasm static data (asc --memoryBase) is constant: every instance writes the same bytes there.
@@ -59,6 +59,9 @@ export const ARENA_INGEST_OFFSET = 12288;
 /** 16 KiB: tables of the slicing-by-16 crc32c, written once at creation. */
 export const ARENA_CRC32C_TABLE_OFFSET = 40960;
 export const ARENA_CRC32C_TABLE_LENGTH = 16384;
+/** 8 KiB: tables of the slicing-by-8 crc32, written by whoever reads or writes SEMJ files (assembly/crc32.ts). */
+export const ARENA_CRC32_TABLE_OFFSET = 57344;
+export const ARENA_CRC32_TABLE_LENGTH = 8192;
 export const ARENA_STATIC_OFFSET = 32768;
 export const ARENA_REGIONS_OFFSET = 65536;
 

@@ -79,6 +79,8 @@ export const ENTRY_ORIGIN_EMIT = 0;
 export const ENTRY_ORIGIN_KERNEL = 1;
 export const ENTRY_ORIGIN_USERSPACE = 2;
 export const ENTRY_ORIGIN_FUSE = 3;
+/** Read from a SEMJ file (layout/semj.ts). The subtype's other bits are 0: the event's own is ENTRY_BIT_SEMJ_SUBTYPE. A rootCauseEventId of 0 is 0. */
+export const ENTRY_ORIGIN_SEMJ = 4;
 
 // Presence bits. u64 fields:
 export const ENTRY_BIT_EVENT_ID = 0;
@@ -120,6 +122,8 @@ export const ENTRY_BIT_MODE = 36;
 export const ENTRY_BIT_RECORD_FLAGS = 37;
 export const ENTRY_BIT_SUBMIT_DELAY_NS = 38;
 export const ENTRY_BIT_GAP_CAUSE = 39;
+/** event_subtype of an event that was read from a SEMJ file. */
+export const ENTRY_BIT_SEMJ_SUBTYPE = 43;
 // byte fields:
 export const ENTRY_BIT_COMM = 44;
 export const ENTRY_BIT_PATH = 45;
@@ -129,6 +133,8 @@ export const ENTRY_BIT_AGENT_INTENT = 48;
 export const ENTRY_BIT_SEMANTIC_TAGS = 49;
 export const ENTRY_BIT_SEMANTIC_INTENT = 50;
 export const ENTRY_BIT_VECTOR_CLOCK = 51;
+/** What a SEMJ file had behind the NULs of its strings (layout/semj.ts). */
+export const ENTRY_BIT_SEMJ_REST = 63;
 
 export const ENTRY_BIT_U32_FIRST = 24;
 export const ENTRY_BIT_BYTES_FIRST = 44;

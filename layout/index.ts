@@ -15,6 +15,7 @@ export * from './pool.ts';
 export * from './queue.ts';
 export * from './ring.ts';
 export * from './segment.ts';
+export * from './semj.ts';
 export * from './sha256.ts';
 export * from './status.ts';
 export * from './trace-file.ts';

@@ -45,6 +45,10 @@ export { type KernelRecord, kernelRecord } from './event/kernel-record.ts';
 export { TreeView } from './event/tree-view.ts';
 export { EVENT_TYPE_CODES, EVENT_TYPE_NAMES, type EventTypeName } from './event/type-name.ts';
 export { type JournalInfo, journalInfo } from './journal/info.ts';
+export { type ExportSemjOptions, type ExportSummary, exportSemj } from './journal/semj/export.ts';
+export type { SemjFileHeader } from './journal/semj/file-header.ts';
+export { type ImportSemjOptions, type ImportSummary, importSemj } from './journal/semj/import.ts';
+export type { SkippedRange } from './journal/semj/reader.ts';
 export {
   Connection,
   type ConnectionOptions,

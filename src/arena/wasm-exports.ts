@@ -8,6 +8,26 @@ export interface Wasm {
   crc32cUpdate(previous: number, address: number, length: number): number;
   crc32cPlain(address: number, length: number): number;
 
+  // assembly/crc32.ts
+  /** Fills the tables at ARENA_CRC32_TABLE_OFFSET. */
+  crc32Init(): void;
+  /** The kernel's crc32(previous, data, length). */
+  crc32Update(previous: number, address: number, length: number): number;
+  crc32Plain(previous: number, address: number, length: number): number;
+
+  // assembly/semj.ts, semj-measure.ts, semj-entry.ts. crc32Init comes first.
+  /** Length of a right event, or SEMJ_TRUNCATED and below. */
+  semjCheck(event: number, available: number): number;
+  semjChecksum(initial: number, event: number, length: number): number;
+  semjFind(address: number, from: number, to: number): number;
+  semjIsType(type: number): number;
+  semjVexfsType(type: number): number;
+  /** Length of the entry. */
+  semjMeasure(event: number, plan: number, vexfs: number): number;
+  semjToEntry(event: number, plan: number, entry: number): void;
+  /** Length of the event, or SEMJ_ENTRY_CORRUPT and the like. */
+  semjFromEntry(entry: number, length: number, event: number, vexfs: number): number;
+
   // assembly/ring.ts
   ringInit(ring: number, capacity: number): void;
   ringProducerInit(state: number, ring: number, capacity: number): void;

@@ -47,6 +47,16 @@ export const ERROR_CODES = {
   /** A flush failed: nothing more is acknowledged until the journal is opened again. */
   JOURNAL_POISONED: EXIT_FAILED,
   JOURNAL_CLOSED: EXIT_FAILED,
+  /** A SEMJ file breaks its format, or its writer never finished it. */
+  SEMJ_CORRUPT: EXIT_INTEGRITY,
+  /** A SEMJ file of another version. */
+  SEMJ_INCOMPATIBLE: EXIT_CONFIG,
+  /** A line of a file to import is no event. */
+  IMPORT_INVALID: EXIT_INTEGRITY,
+  /** The journal has another event under the same id. */
+  IMPORT_CONFLICT: EXIT_INTEGRITY,
+  /** An event does not fit the format that it is exported to. */
+  EXPORT_IMPOSSIBLE: EXIT_FAILED,
   /** The effect is unknown: it may or may not have happened (FAULTS.md R5). */
   OUTCOME_UNKNOWN: EXIT_FAILED,
   EVENT_INVALID: EXIT_FAILED,

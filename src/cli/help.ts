@@ -63,6 +63,31 @@ Examples:
   $ causeway log .causeway --follow --path src     live, as tail -f
   $ causeway log .causeway --info                  who writes it, how much`;
 
+export const EXPORT_DESCRIPTION = [
+  'Writes the events of a journal to a file, also while somebody writes the journal: it ends where the journal ended when it began. The file is there as a whole or not at all.',
+  '',
+  'semj is the kernel journal of VexFS, byte for byte. What SEMJ has no field for lies at the end of the metadata, and comes back with import. jsonl has the lines of log --json, csv the same in columns (RFC 4180); both have all that the journal has. Gaps, where something was lost, are exported too.',
+].join('\n');
+
+export const EXPORT_EXAMPLES = `
+Examples:
+  $ causeway export .causeway --format semj -o journal.semj
+  $ causeway export .causeway --format semj --compat vexfs -o for-vexfs.semj
+  $ causeway export .causeway --format jsonl --type fs.write --since 1h | jq .
+  $ causeway export .causeway --format csv --path src -o src.csv`;
+
+export const IMPORT_DESCRIPTION = [
+  'Appends the events of a file to a journal, which nobody else may be writing. They get new sequences and keep their event ids. An event that the journal has already is left out, so an import can be run again; another event under the same id is refused.',
+  '',
+  'The whole file is checked first: if anything is wrong with it (exit code 5), nothing is imported. With --emergency what is whole is imported, what is not is listed with its offset, and the exit code is 5 all the same.',
+].join('\n');
+
+export const IMPORT_EXAMPLES = `
+Examples:
+  $ causeway import journal.semj --journal .causeway
+  $ causeway import damaged.semj --journal rescued --emergency --json
+  $ causeway import events.jsonl --journal .causeway`;
+
 export const ARENA_DESCRIPTION = [
   'Shows what is in a shared arena: its queues and pools, how full they are, who produces and consumes, who of them sleeps or has died, how much passes a second, what was dropped, lapped, redelivered. Without an argument it lists the arenas that processes share and this user may see.',
   '',

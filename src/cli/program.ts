@@ -21,6 +21,8 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
     .exitOverride();
   addWatch(program);
   addLog(program);
+  addExport(program);
+  addImport(program);
   addArena(program);
   addDoctor(program);
   addBench(program);
@@ -112,6 +114,51 @@ function addLog(program: Command): void {
   command.action(async (directory: string, options) =>
     run(options, async (context) => (await import('./log.ts')).runLog(directory, options, context)),
   );
+}
+
+const TRANSFER_FORMATS = ['semj'];
+
+function addExport(program: Command): void {
+  program
+    .command('export')
+    .summary('write the events of a journal as SEMJ, jsonl or csv')
+    .description(help.EXPORT_DESCRIPTION)
+    .argument('<directory>', 'the journal')
+    .addOption(new Option('--format <format>', 'of the file').choices(TRANSFER_FORMATS).makeOptionMandatory())
+    .option('-o, --output <file>', 'where to (default: standard output; semj needs a file)')
+    .option('--since <when>', 'begin at a sequence, a time, or how long ago, as for log', 'start')
+    .addOption(listOption('-t, --type <types>', 'only these event types, as fs.write or fs.*'))
+    .addOption(listOption('-p, --path <patterns>', 'only these paths: a prefix, or a glob as **/*.ts'))
+    .addOption(listOption('--pid <pids>', 'only what these processes did'))
+    .addOption(new Option('--compat <reader>', 'semj: only event types that this reader knows').choices(['vexfs']))
+    .addOption(new Option('--json', 'print the summary as JSON: with -o on standard output, else on standard error'))
+    .addOption(verboseOption())
+    .addHelpText('after', help.EXPORT_EXAMPLES)
+    .action(async (directory: string, options) =>
+      run(options, async (context) => (await import('./transfer/export.ts')).runExport(directory, options, context)),
+    );
+}
+
+function addImport(program: Command): void {
+  program
+    .command('import')
+    .summary('take the events of a SEMJ, jsonl or csv file into a journal')
+    .description(help.IMPORT_DESCRIPTION)
+    .argument('<file>', 'what to import')
+    .requiredOption('-j, --journal <directory>', 'the journal; made if it is not there')
+    .addOption(new Option('--format <format>', 'of the file (default: what it looks like)').choices(TRANSFER_FORMATS))
+    .option('--emergency', 'take what is whole of a damaged file, and list what is not')
+    .addOption(
+      new Option('--compat <writer>', 'semj: fs.read with the code of access.open becomes that, and so on').choices([
+        'vexfs',
+      ]),
+    )
+    .addOption(jsonOption())
+    .addOption(verboseOption())
+    .addHelpText('after', help.IMPORT_EXAMPLES)
+    .action(async (file: string, options) =>
+      run(options, async (context) => (await import('./transfer/import.ts')).runImport(file, options, context)),
+    );
 }
 
 function addArena(program: Command): void {

@@ -68,6 +68,10 @@ export class EntryDecoder {
     return this.#view.getUint32(at + E.ENTRY_TYPE_OFFSET, true);
   }
 
+  timeNs(at: number): bigint {
+    return this.#view.getBigInt64(at + E.ENTRY_TIME_NS_OFFSET, true);
+  }
+
   pid(at: number): number {
     return this.#view.getUint32(at + E.ENTRY_PID_OFFSET, true);
   }
