@@ -25,6 +25,7 @@ export interface FileLayer {
   rename(from: string, to: string): void;
   unlink(path: string): void;
   list(path: string): string[];
+  exists(path: string): boolean;
 }
 
 /** A failed system call, shaped as those of node:fs. */
@@ -124,6 +125,10 @@ export class NodeFileLayer implements FileLayer {
 
   list(path: string): string[] {
     return fs.readdirSync(path);
+  }
+
+  exists(path: string): boolean {
+    return fs.existsSync(path);
   }
 
   #fallocate(native: Native, fd: number, mode: number, position: number, length: number): number {

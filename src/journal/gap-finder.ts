@@ -1,5 +1,10 @@
-// What lies behind a place in a segment where no valid entry is. A killed process leaves claims that never committed: each is either all zeros (killed
-// before its length word) or begins with its negative length. Behind them come valid entries again, the segment's padding, its end, or nothing.
+// What lies behind a place in a segment where no valid entry is. Behind it come valid entries again, the segment's padding, its end, or nothing.
+//
+// A killed process leaves claims that never committed: each is either all zeros (killed before its length word) or begins with its negative length.
+//
+// A power failure leaves any sectors of what was not flushed as they were before, that is as zeros (segments are preallocated, and never written twice).
+// So the torn stretch before the next valid entry holds a sector of zeros: without one it is damage. Nothing in it was acknowledged, nor anything behind
+// it: a flush covers all that is before. Bits that flipped in an entry of zeros look the same; such a one becomes a hole too, and is reported as one.
 
 import * as E from '../../layout/entry.ts';
 import { corruptAt } from './corrupt.ts';
@@ -29,7 +34,12 @@ interface Place {
   expected: bigint;
   /** First sequence of the next segment; undefined if this is the last one. */
   nextFirst: bigint | undefined;
+  /** The power may have failed before this segment was flushed. */
+  isUnflushed: boolean;
 }
+
+/** Sectors are written whole or not at all. */
+const SECTOR_LENGTH = 512;
 
 export class GapFinder {
   readonly #files: FileLayer;
@@ -49,9 +59,12 @@ export class GapFinder {
     const claims: Claim[] = [];
     let offset = place.offset;
     let isRegular = true;
+    /** Where what is irregular begins: zeros before it belong to it. */
+    let damage = offset;
     while (size - offset >= E.ENTRY_HEADER_LENGTH && isRegular) {
       this.#buffer.fill(this.#files, fd, 0, offset, size);
       const length = this.#buffer.lengthAt(offset);
+      if (claims.at(-1)?.count !== 0) damage = offset;
       if (length < 0 && -length >= E.ENTRY_HEADER_LENGTH && -length <= E.ENTRY_LENGTH_MAX && offset - length <= size) {
         const taken = (-length + 7) & ~7;
         claims.push({ offset, length: taken, count: 1 });
@@ -72,9 +85,17 @@ export class GapFinder {
     }
     if (isRegular && nextFirst === undefined) return undefined;
     if (isRegular && nextFirst !== undefined) return this.#gapBefore(place, claims, size, nextFirst);
-    const behind = nextFirst ?? this.#search(place, offset);
+    const skipped = this.#skipOwn(place, offset);
+    let behind = this.#search(place, skipped);
+    if (behind === undefined && nextFirst !== undefined) behind = { offset: size, sequence: nextFirst };
+    if (behind !== undefined && place.isUnflushed && this.#isTorn(fd, damage, behind.offset, size)) {
+      if (claims.at(-1)?.count === 0) claims.pop();
+      claims.push({ offset: damage, length: behind.offset - damage, count: 0 });
+      return this.#gapBefore(place, claims, behind.offset, behind.sequence);
+    }
+    if (skipped > offset) behind ??= this.#search(place, offset);
     if (behind === undefined) return undefined;
-    throw corruptAt(place.index, place.offset, expected, `damaged, with sequence=${behind} behind it`);
+    throw corruptAt(place.index, place.offset, expected, `damaged, with sequence=${behind.sequence} behind it`);
   }
 
   /** Bytes from `offset` to the last one that is not zero, and the length word at `offset`; undefined if all are zero. */
@@ -93,19 +114,47 @@ export class GapFinder {
     return end === offset ? undefined : { bytes: end - offset, length };
   }
 
-  /** Gives the sequences up to `sequence` to the claims before it: one to each, what is left over to stretches of zeros. */
+  /**
+   * Gives the sequences up to `sequence` to the claims before it: one to each, what is left over to those that have room, first to stretches without a
+   * length. Only what lies before the next segment can have none: that segment's padding.
+   */
   #gapBefore(place: Place, claims: Claim[], end: number, sequence: bigint): Gap {
+    let rest = sequence - place.expected;
+    const isEnd = end === place.size;
     const stretches = claims.filter((claim) => claim.count === 0);
-    let rest = sequence - place.expected - BigInt(claims.length);
-    for (const claim of stretches) {
-      const room = Math.floor(claim.length / E.ENTRY_HEADER_LENGTH) - 1;
+    for (const claim of claims) {
+      claim.count = rest > 0n ? 1 : 0;
+      rest -= BigInt(claim.count === 1 || !isEnd ? 1 : 0);
+    }
+    for (const claim of [...stretches, ...claims.filter((other) => !stretches.includes(other))]) {
+      const room = Math.floor(claim.length / E.ENTRY_HEADER_LENGTH) - claim.count;
       const extra = rest <= 0n ? 0 : rest < BigInt(room) ? Number(rest) : room;
-      claim.count = 1 + extra;
+      claim.count += extra;
       rest -= BigInt(extra);
     }
     if (rest === 0n) return { claims, end, sequence };
     const claimed = `${claims.length} claims that were never committed`;
     throw corruptAt(place.index, place.offset, place.expected, `${claimed}, then sequence=${sequence}`);
+  }
+
+  /** True if a sector between the two is all zeros: it never got to the disk. */
+  #isTorn(fd: number, from: number, to: number, size: number): boolean {
+    if (to - from < E.ENTRY_HEADER_LENGTH) return false;
+    let isZero = true;
+    for (let at = from; at < to; at += this.#buffer.length) {
+      this.#buffer.fill(this.#files, fd, 0, at, size);
+      if (this.#buffer.length === 0) break;
+      const end = Math.min(at + this.#buffer.length, to);
+      const bytes = this.#buffer.arena.slice(this.#buffer.address, end - at);
+      for (let place = at; place < end; place++) {
+        isZero &&= bytes[place - at] === 0;
+        if ((place + 1) % SECTOR_LENGTH !== 0) continue;
+        if (isZero) return true;
+        isZero = true;
+      }
+    }
+    // The sector that the valid entry begins in did get there.
+    return to === size && isZero;
   }
 
   /** Offset, a multiple of 8, of the first word that is not zero; `size` if there is none. */
@@ -120,8 +169,8 @@ export class GapFinder {
     return size;
   }
 
-  /** Sequence of any valid entry behind `offset` that is later than the one expected there. */
-  #search(place: Place, offset: number): bigint | undefined {
+  /** Any valid entry behind `offset` that is later than the one expected there, or the padding that ends the segment. */
+  #search(place: Place, offset: number): { offset: number; sequence: bigint } | undefined {
     const buffer = this.#buffer;
     const sequenceMax = place.expected + BigInt(Math.ceil(place.size / E.ENTRY_HEADER_LENGTH));
     let at = (offset + 7) & ~7;
@@ -133,15 +182,28 @@ export class GapFinder {
       for (let from = 0; from <= end; from += 8) {
         const length = buffer.view.getInt32(buffer.address + from, true);
         if (length < E.ENTRY_HEADER_LENGTH || length > E.ENTRY_LENGTH_MAX) continue;
-        const sequence = buffer.decoder.sequence(buffer.address + from);
-        if (sequence < place.expected || sequence > sequenceMax) continue;
+        let sequence = buffer.decoder.sequence(buffer.address + from);
         const taken = (length + 7) & ~7;
+        const isLast = sequence === 0n && place.nextFirst !== undefined && at + from + taken === place.size;
+        if (isLast) sequence = place.nextFirst as bigint;
+        if (sequence < place.expected || sequence > sequenceMax) continue;
         if (from + taken > buffer.length) continue;
-        if (buffer.wasm.journalVerify(buffer.address, from, from + taken) === from + taken) return sequence;
+        if (buffer.wasm.journalVerify(buffer.address, from, from + taken) !== from + taken) continue;
+        return { offset: at + from, sequence };
       }
       if (isEnd || buffer.length === 0) break;
       at += end + 8;
     }
     return undefined;
+  }
+
+  /** Behind the entry at `offset`, if it still says how long it is: what a payload holds is no entry, whatever it looks like. */
+  #skipOwn(place: Place, offset: number): number {
+    if (offset !== place.offset) return offset;
+    this.#buffer.fill(this.#files, place.fd, 0, offset, place.size);
+    const length = this.#buffer.lengthAt(offset);
+    const isPossible = length >= E.ENTRY_HEADER_LENGTH && length <= E.ENTRY_LENGTH_MAX && offset + length <= place.size;
+    const isOwn = isPossible && this.#buffer.decoder.sequence(this.#buffer.address) === place.expected;
+    return isOwn ? offset + ((length + 7) & ~7) : offset;
   }
 }

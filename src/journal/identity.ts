@@ -5,10 +5,9 @@
 // epoch counts how often the journal was opened for writing; closed says that recovery has nothing to look for. Missing or damaged, it is made again from
 // the segments' headers, which hold uuid and epoch too.
 
-import fs from 'node:fs';
 import path from 'node:path';
 import { CausewayError } from '../base/errors.ts';
-import { type FileLayer, writeAll } from './file-layer.ts';
+import { type FileLayer, NodeFileLayer, readAll, writeAll } from './file-layer.ts';
 import { formatUuid, parseUuid } from './segment.ts';
 
 export interface JournalIdentity {
@@ -26,10 +25,13 @@ const LENGTH_MAX = 65536;
  * undefined when there is none, or it is damaged.
  * @throws CausewayError JOURNAL_INCOMPATIBLE when a later version of the engine wrote it.
  */
-export function readIdentity(directory: string): JournalIdentity | undefined {
+export function readIdentity(
+  directory: string,
+  files: FileLayer = new NodeFileLayer(undefined),
+): JournalIdentity | undefined {
   let content: Partial<Record<'format' | 'version' | 'uuid' | 'epoch' | 'closed', unknown>>;
   try {
-    content = JSON.parse(fs.readFileSync(path.join(directory, NAME), 'utf8').slice(0, LENGTH_MAX)) ?? {};
+    content = JSON.parse(readText(path.join(directory, NAME), files)) ?? {};
   } catch {
     return undefined;
   }
@@ -60,4 +62,14 @@ export function writeIdentity(directory: string, files: FileLayer, identity: Jou
   }
   files.rename(draft, file);
   files.syncDirectory(directory);
+}
+
+function readText(file: string, files: FileLayer): string {
+  const fd = files.open(file, 'r');
+  try {
+    const bytes = Buffer.alloc(LENGTH_MAX);
+    return bytes.toString('utf8', 0, readAll(files, fd, bytes, 0));
+  } finally {
+    files.close(fd);
+  }
 }

@@ -16,14 +16,15 @@ import type { Arena } from '../arena/arena.ts';
 import type { Wasm } from '../arena/wasm-exports.ts';
 import { CausewayError, messageOf } from '../base/errors.ts';
 import { errorName } from '../event/call-name.ts';
-import { type FileLayer, NodeFileLayer } from './file-layer.ts';
+import { errnoOf, type FileLayer, NodeFileLayer } from './file-layer.ts';
 import { type JournalIdentity, readIdentity, writeIdentity } from './identity.ts';
 import { acquireLock, type JournalLock } from './lock.ts';
 import { LogControl } from './log-control.ts';
 import { type JournalPlan, segmentPath } from './plan.ts';
-import { type RecoveredJournal, Recovery, type RecoveryReport } from './recovery.ts';
+import { type RecoveredJournal, Recovery, type RecoveryOptions, type RecoveryReport } from './recovery.ts';
 import { checkSegmentLength } from './segment.ts';
 import { JournalSync } from './sync.ts';
+import { isUnflushed, markUnflushed, unmarkUnflushed } from './unflushed.ts';
 
 export interface JournalOptions {
   /** With LOG_WINDOWS regions of kind ARENA_REGION_JOURNAL_WINDOW, segmentLength bytes each. */
@@ -59,6 +60,7 @@ const NO_RECOVERY: RecoveryReport = {
   tornTail: undefined,
   holes: [],
   removed: [],
+  aside: [],
 };
 
 export class Journal {
@@ -80,7 +82,7 @@ export class Journal {
     const { directory } = options;
     const files = options.files ?? new NodeFileLayer(options.arena.native);
     if (directory === undefined) return new Journal(options, files, undefined, undefined);
-    makeDirectory(directory);
+    makeDirectory(directory, files);
     const lock = acquireLock(directory, options.arena.native);
     try {
       return new Journal(options, files, lock, recover(directory, files));
@@ -210,7 +212,7 @@ export class Journal {
   #oldest(): number {
     if (this.#oldestIndex === undefined) {
       let index = this.plan.firstIndex;
-      while (index > 0 && fs.existsSync(segmentPath(this.plan.directory as string, index - 1))) index -= 1;
+      while (index > 0 && this.#files.exists(segmentPath(this.plan.directory as string, index - 1))) index -= 1;
       this.#oldestIndex = index;
     }
     return this.#oldestIndex;
@@ -301,12 +303,15 @@ export class Journal {
     for (const index of [last + 1, last]) {
       const file = segmentPath(directory, index);
       if (index > segment || (index === segment && position === SEGMENT_HEADER_LENGTH)) {
-        fs.rmSync(file, { force: true });
+        if (this.#files.exists(file)) this.#files.unlink(file);
       } else if (index === segment) {
         const fd = this.#files.open(file, 'r+');
-        this.#files.truncate(fd, position);
-        this.#files.fdatasync(fd);
-        this.#files.close(fd);
+        try {
+          this.#files.truncate(fd, position);
+          this.#files.fdatasync(fd);
+        } finally {
+          this.#files.close(fd);
+        }
       }
     }
     writeIdentity(directory, this.#files, { uuid: this.plan.uuid, epoch: this.plan.epoch, closed: true });
@@ -319,10 +324,13 @@ function stateName(state: number): JournalStats['state'] {
   return state === L.LOG_STATE_FULL ? 'full' : 'open';
 }
 
-function makeDirectory(directory: string): void {
+function makeDirectory(directory: string, files: FileLayer): void {
   try {
     const made = fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
-    if (made !== undefined) new NodeFileLayer(undefined).syncDirectory(path.dirname(made));
+    if (made === undefined) return;
+    // Each directory that was made is a name in the one above it.
+    const top = path.dirname(path.resolve(made));
+    for (let at = path.resolve(directory); at !== top; at = path.dirname(at)) files.syncDirectory(path.dirname(at));
   } catch (error) {
     throw new CausewayError('PATH_DENIED', `journal ${directory} cannot be made: ${messageOf(error)}`, {
       cause: error,
@@ -331,12 +339,26 @@ function makeDirectory(directory: string): void {
 }
 
 function recover(directory: string, files: FileLayer): RecoveredJournal {
-  const identity: JournalIdentity | undefined = readIdentity(directory);
+  const identity: JournalIdentity | undefined = readIdentity(directory, files);
   const wasClosed = identity?.closed ?? false;
-  const recovered = new Recovery({ directory, files, uuid: identity?.uuid, wasClosed }).run();
+  const recovered = recoverFlushed({ directory, files, uuid: identity?.uuid, wasClosed });
   const epoch =
     identity === undefined || identity.epoch < recovered.nextEpoch ? recovered.nextEpoch : identity.epoch + 1n;
   return { ...recovered, nextEpoch: epoch };
+}
+
+/** A flush that fails is remembered: the next recovery does not believe the page cache. */
+function recoverFlushed(options: RecoveryOptions): RecoveredJournal {
+  const { directory, files } = options;
+  try {
+    const isMarked = isUnflushed(directory, files);
+    const recovered = new Recovery({ ...options, isUnflushed: isMarked }).run();
+    if (isMarked) unmarkUnflushed(directory, files);
+    return recovered;
+  } catch (error) {
+    if (errnoOf(error) !== 0) markUnflushed(directory, files);
+    throw error;
+  }
 }
 
 /** A file without a name: nothing is left of it, even after kill -9. */

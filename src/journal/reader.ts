@@ -47,6 +47,8 @@ export class JournalReader {
   readonly #gaps: GapFinder;
   readonly #uuid: Uint8Array | undefined;
   readonly #wasClosed: boolean;
+  /** The last opening's: what is older was recovered and flushed. */
+  readonly #epoch: bigint | undefined;
   #segment = 0;
   #offset: number = SEGMENT_HEADER_LENGTH;
   #next = 1n;
@@ -69,9 +71,10 @@ export class JournalReader {
     const indexes = segmentIndexes(this.#directory, this.#files);
     const missing = indexes.find((index, place) => place > 0 && index !== (indexes[place - 1] as number) + 1);
     if (missing !== undefined) throw corruptAt(missing, 0, undefined, 'the segment before it is missing');
-    const identity = readIdentity(this.#directory);
+    const identity = readIdentity(this.#directory, this.#files);
     this.#uuid = identity?.uuid;
     this.#wasClosed = identity?.closed ?? false;
+    this.#epoch = identity?.epoch;
     this.#locate(indexes, options.since ?? 'start');
   }
 
@@ -179,7 +182,8 @@ export class JournalReader {
       if (length <= 0 || this.#tornReads < TORN_READS_MAX) return false;
     }
     const { expected, nextFirst } = { expected: this.#next, nextFirst: next?.firstSequence };
-    const place = { fd: this.#fd, index: this.#segment, offset: this.#offset, size, expected, nextFirst };
+    const isUnflushed = !this.#wasClosed && (this.#header?.epoch ?? 0n) >= (this.#epoch ?? 0n);
+    const place = { fd: this.#fd, index: this.#segment, offset: this.#offset, size, expected, nextFirst, isUnflushed };
     const gap = this.#gaps.look(place);
     this.#buffer.verified = 0;
     if (gap === undefined) {

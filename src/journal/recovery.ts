@@ -4,14 +4,18 @@
 //   prepared   the last file was prepared and never used: removed
 //   tail       behind the last valid entry, claims that never committed: cut off, reported
 //   hole       a claim that never committed with valid entries behind it (another thread went on): padding that keeps its sequence, reported as a gap
+// What a power failure can leave besides, of what was not flushed and so not acknowledged:
+//   torn       sectors of zeros among the entries (gap-finder.ts): holes too
+//   unbegun    a segment whose header still says that it was never used, and whose first entry is not whole: it and those behind it are moved aside
 // A claim leaves either zeros (killed before the length word) or a negative length word. Anything else with valid entries behind it - a wrong checksum,
 // a length that cannot be - no kill can leave: that is damage, and recovery refuses (JOURNAL_CORRUPT) instead of cutting acknowledged entries.
 
+import path from 'node:path';
 import * as E from '../../layout/entry.ts';
 import { SEGMENT_HEADER_LENGTH } from '../../layout/segment.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { corruptAt as corrupt } from './corrupt.ts';
-import { type FileLayer, writeAll } from './file-layer.ts';
+import { type FileLayer, readAll, writeAll } from './file-layer.ts';
 import { type Claim, GapFinder } from './gap-finder.ts';
 import { segmentPath } from './plan.ts';
 import { ReadBuffer } from './read-buffer.ts';
@@ -23,6 +27,8 @@ import {
   segmentIndexOf,
   segmentName,
 } from './segment.ts';
+
+const REWRITE_LENGTH = 1 << 20;
 
 export interface TornTail {
   segment: number;
@@ -46,6 +52,8 @@ export interface RecoveryReport {
   holes: Hole[];
   /** Files of segments that were prepared and never used. */
   removed: string[];
+  /** Files that hold what a power failure left of segments that were never flushed, by their new names. */
+  aside: string[];
 }
 
 export interface RecoveredJournal {
@@ -72,20 +80,25 @@ export interface RecoveryOptions {
   /** From the journal's own file; undefined when that is missing. */
   uuid: Uint8Array | undefined;
   wasClosed: boolean;
+  /** A flush failed: what is read must be written again before it is flushed (unflushed.ts). */
+  isUnflushed?: boolean;
 }
 
 export class Recovery {
   readonly #directory: string;
   readonly #files: FileLayer;
   #uuid: Uint8Array | undefined;
+  readonly #isUnflushed: boolean;
   readonly #buffer = ReadBuffer.take();
   readonly #gap: GapFinder;
   readonly #report: RecoveryReport;
+  #epochAside: bigint | undefined;
 
   constructor(options: RecoveryOptions) {
     this.#directory = options.directory;
     this.#files = options.files;
     this.#uuid = options.uuid;
+    this.#isUnflushed = options.isUnflushed ?? false;
     this.#gap = new GapFinder(options.files, this.#buffer);
     this.#report = {
       wasClosed: options.wasClosed,
@@ -93,6 +106,7 @@ export class Recovery {
       tornTail: undefined,
       holes: [],
       removed: [],
+      aside: [],
     };
   }
 
@@ -143,7 +157,12 @@ export class Recovery {
       if (before !== undefined && index !== before.index + 1) {
         throw corrupt(index, 0, undefined, `segment ${segmentName(before.index + 1)} is missing`);
       }
-      segments.push(this.#readHeader(index, before, place === indexes.length - 1));
+      const segment = this.#readHeader(index, before);
+      if (segment === undefined) {
+        this.#moveAside(indexes.slice(place), before);
+        break;
+      }
+      segments.push(segment);
     }
     return segments;
   }
@@ -164,19 +183,49 @@ export class Recovery {
     }
   }
 
-  #readHeader(index: number, before: Segment | undefined, isLast: boolean): Segment {
+  /** undefined: it is unbegun. */
+  #readHeader(index: number, before: Segment | undefined): Segment | undefined {
     const fd = this.#files.open(segmentPath(this.#directory, index), 'r+');
     try {
       const size = this.#files.size(fd);
       const header = decodeSegmentHeader(this.#buffer.readHeader(this.#files, fd, 0));
       if (typeof header === 'string') throw corrupt(index, 0, undefined, header);
-      const isStale = header.firstSequence === 0n && isLast;
+      const isStale = header.firstSequence === 0n && !this.#report.wasClosed;
       // A power failure kept the entries' pages and not the header's: it says less than they do. Checked against the segment before, then written again.
       if (isStale) header.firstSequence = this.#sequenceOfFirst(fd, size);
+      if (isStale && header.firstSequence === 0n) return undefined;
       this.#checkHeader(index, header, before);
       return { index, header, size, isStale };
     } finally {
       this.#files.close(fd);
+    }
+  }
+
+  /**
+   * A flush of the first of these segments would have covered its header, so nothing in them was acknowledged. The last one goes first: killed in between,
+   * the others still follow each other.
+   */
+  #moveAside(indexes: readonly number[], before: Segment | undefined): void {
+    for (const index of [...indexes].reverse()) {
+      const file = segmentPath(this.#directory, index);
+      const fd = this.#files.open(file, 'r');
+      let epoch: bigint;
+      try {
+        const header = decodeSegmentHeader(this.#buffer.readHeader(this.#files, fd, 0));
+        if (typeof header === 'string') throw corrupt(index, 0, undefined, header);
+        ({ epoch } = header);
+      } finally {
+        this.#files.close(fd);
+      }
+      // Segments of one opening only: those of the next begin when these have been recovered.
+      this.#epochAside ??= epoch;
+      if (epoch !== this.#epochAside || (before !== undefined && epoch < before.header.epoch)) {
+        throw corrupt(index, 0, undefined, `epoch=${epoch}, expected ${this.#epochAside}`);
+      }
+      const name = `${segmentName(index)}.${epoch}.torn`;
+      this.#files.rename(file, path.join(this.#directory, name));
+      this.#files.syncDirectory(this.#directory);
+      this.#report.aside.push(name);
     }
   }
 
@@ -229,6 +278,7 @@ export class Recovery {
           size,
           expected: sequence,
           nextFirst: next?.header.firstSequence,
+          isUnflushed: !this.#report.wasClosed,
         });
         if (gap === undefined) {
           this.#cut(fd, segment, offset);
@@ -239,6 +289,7 @@ export class Recovery {
         sequence = gap.sequence;
         if (size - offset < E.ENTRY_HEADER_LENGTH) break;
       }
+      if (this.#isUnflushed) this.#writeAgain(fd);
       this.#files.fdatasync(fd);
       return sequence;
     } finally {
@@ -267,45 +318,67 @@ export class Recovery {
     }
   }
 
-  /** Turns claims that never committed into padding that keeps their sequences. */
+  /**
+   * Turns claims that never committed into padding that keeps their sequences. Whenever it is interrupted, also by a power failure that keeps any part of
+   * what was written last, recovery finds claims there and does it again:
+   *   1. a negative length over each stretch, flushed: a claim, whatever lies in it
+   *   2. all of the padding but the length words that a claim begins with, flushed
+   *   3. those: each is a word, written or not
+   */
   #closeHoles(fd: number, index: number, claims: readonly Claim[], first: bigint): void {
+    const stretches = claims.flatMap(stretchesOf);
+    for (const { offset, length } of stretches) this.#writeLength(fd, offset, -length);
+    this.#files.fdatasync(fd);
     let sequence = first;
-    for (const claim of claims) {
-      let offset = claim.offset;
-      for (let count = claim.count; count > 0; count--) {
-        const end = claim.offset + claim.length;
-        const length = count > 1 ? E.ENTRY_HEADER_LENGTH : paddingLength(end - offset);
-        this.#writePadding(fd, offset, length, sequence);
-        this.#report.holes.push({ segment: index, offset, sequence });
-        sequence += 1n;
-        offset += length;
+    for (const { offset, length, count } of stretches) {
+      const end = offset + length;
+      let at = offset;
+      for (let left = Math.max(count, 1); left > 0; left--) {
+        const taken = left > 1 ? E.ENTRY_HEADER_LENGTH : end - at;
+        this.#writePadding(fd, at, taken, count === 0 ? 0n : sequence);
+        if (at !== offset) this.#writeLength(fd, at, taken);
+        if (count > 0) {
+          this.#report.holes.push({ segment: index, offset: at, sequence });
+          sequence += 1n;
+        }
+        at += taken;
       }
-      // A claim of this length there cannot be, but several of zeros can lie side by side.
-      while (claim.count > 0 && offset < claim.offset + claim.length) {
-        const length = paddingLength(claim.offset + claim.length - offset);
-        this.#writePadding(fd, offset, length, 0n);
-        offset += length;
-      }
+    }
+    this.#files.fdatasync(fd);
+    for (const { offset, length, count } of stretches) {
+      this.#writeLength(fd, offset, count > 1 ? E.ENTRY_HEADER_LENGTH : length);
     }
   }
 
-  /**
-   * The length is written twice, negative before and positive behind the rest: killed in between, what is there is a claim like the ones that were there
-   * before, and recovery does it again.
-   */
+  #writeLength(fd: number, offset: number, length: number): void {
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setInt32(0, length, true);
+    writeAll(this.#files, fd, bytes, offset);
+  }
+
+  /** Padding without its length word. */
   #writePadding(fd: number, offset: number, length: number, sequence: bigint): void {
     const bytes = new Uint8Array(E.ENTRY_HEADER_LENGTH);
     const view = new DataView(bytes.buffer);
-    view.setInt32(E.ENTRY_LENGTH_OFFSET, -length, true);
+    view.setInt32(E.ENTRY_LENGTH_OFFSET, length, true);
     view.setBigUint64(E.ENTRY_SEQUENCE_OFFSET, sequence, true);
     view.setBigUint64(E.ENTRY_LAMPORT_OFFSET, sequence, true);
     view.setBigInt64(E.ENTRY_TIME_NS_OFFSET, BigInt(Date.now()) * 1_000_000n, true);
     view.setUint16(E.ENTRY_KIND_OFFSET, E.ENTRY_KIND_PADDING, true);
     view.setUint32(E.ENTRY_CRC32C_OFFSET, crc32c(bytes, E.ENTRY_SEQUENCE_OFFSET, bytes.length), true);
-    writeAll(this.#files, fd, bytes.subarray(0, 4), offset);
     writeAll(this.#files, fd, bytes.subarray(4), offset + 4);
-    view.setInt32(E.ENTRY_LENGTH_OFFSET, length, true);
-    writeAll(this.#files, fd, bytes.subarray(0, 4), offset);
+  }
+
+  /** Every byte of the file, so that the next flush has something to do. */
+  #writeAgain(fd: number): void {
+    const bytes = new Uint8Array(REWRITE_LENGTH);
+    const size = this.#files.size(fd);
+    for (let at = 0; at < size; ) {
+      const length = readAll(this.#files, fd, bytes.subarray(0, Math.min(bytes.length, size - at)), at);
+      if (length === 0) break;
+      writeAll(this.#files, fd, bytes.subarray(0, length), at);
+      at += length;
+    }
   }
 
   /** The segment ends here: nothing valid is behind. */
@@ -319,6 +392,21 @@ export class Recovery {
     }
     if (segment.size > offset) this.#files.truncate(fd, offset);
   }
+}
+
+/** Parts of a claim that are no longer than a padding can be, with their shares of its sequences. */
+function stretchesOf(claim: Claim): Claim[] {
+  const stretches: Claim[] = [];
+  const end = claim.offset + claim.length;
+  let left = claim.count;
+  for (let offset = claim.offset; offset < end; ) {
+    const length = paddingLength(end - offset);
+    const count = Math.min(left, Math.floor(length / E.ENTRY_HEADER_LENGTH));
+    stretches.push({ offset, length, count });
+    left -= count;
+    offset += length;
+  }
+  return stretches;
 }
 
 /** As much of `room` as one padding can fill without leaving less than a header behind it. */

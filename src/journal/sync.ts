@@ -21,6 +21,7 @@ import { errnoOf, type FileLayer, NodeFileLayer, writeAll } from './file-layer.t
 import { LogControl } from './log-control.ts';
 import { type JournalPlan, segmentBase, segmentPath } from './plan.ts';
 import { encodeSegmentHeader } from './segment.ts';
+import { markUnflushed } from './unflushed.ts';
 
 export interface JournalSyncOptions {
   arena: Arena;
@@ -176,7 +177,11 @@ export class JournalSync {
       const base = segmentBase(this.#plan, index);
       this.#files.preallocate(fd, base, segmentLength);
       writeAll(this.#files, fd, header, base);
-      if (this.#plan.directory !== undefined) this.#files.syncDirectory(this.#plan.directory);
+      if (this.#plan.directory !== undefined) {
+        // Whatever a power failure leaves of the entries, which segment it is can be told.
+        this.#files.fdatasync(fd);
+        this.#files.syncDirectory(this.#plan.directory);
+      }
       if (this.#plan.mapped) {
         this.#arena.mapFile({ address, length: segmentLength, fd, fileOffset: BigInt(base), writable: true });
       } else {
@@ -246,6 +251,7 @@ export class JournalSync {
   }
 
   #poison(errno: number): void {
+    if (this.#plan.directory !== undefined) markUnflushed(this.#plan.directory, this.#files);
     this.#control.store(L.LOG_ERRNO_OFFSET, errno);
     this.#control.store(L.LOG_STATE_OFFSET, L.LOG_STATE_POISONED);
     // Those that wait for durability look at the state.

@@ -1,7 +1,6 @@
 // Reads the journal inside the process that writes it: in the windows where the entries lie, and in the files when it is behind the windows. It announces
 // itself (layout/log.ts, reader slots), so that no window is recycled under it and no segment of an ephemeral journal is given up before it was here.
 
-import fs from 'node:fs';
 import { ENTRY_HEADER_LENGTH, ENTRY_KIND_PADDING } from '../../layout/entry.ts';
 import { PAGE_LENGTH } from '../../layout/limits.ts';
 import * as L from '../../layout/log.ts';
@@ -327,7 +326,7 @@ export class JournalTail {
   #holdOldest(): number {
     if (this.#plan.directory !== undefined) {
       let index = this.#plan.firstIndex;
-      while (index > 0 && fs.existsSync(segmentPath(this.#plan.directory, index - 1))) index -= 1;
+      while (index > 0 && this.#files.exists(segmentPath(this.#plan.directory, index - 1))) index -= 1;
       this.#need(index);
       return index;
     }
