@@ -49,6 +49,8 @@ export { type ExportSemjOptions, type ExportSummary, exportSemj } from './journa
 export type { SemjFileHeader } from './journal/semj/file-header.ts';
 export { type ImportSemjOptions, type ImportSummary, importSemj } from './journal/semj/import.ts';
 export type { SkippedRange } from './journal/semj/reader.ts';
+export { type ExportTextOptions, exportText } from './journal/text/export.ts';
+export { type ImportTextOptions, importText } from './journal/text/import.ts';
 export {
   Connection,
   type ConnectionOptions,

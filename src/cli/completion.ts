@@ -42,11 +42,11 @@ export async function addCompletion(program: Command, argv: readonly string[]): 
     .find((command) => command.name() === 'completion')
     ?.summary('print the completion script of a shell')
     .description(COMPLETION_DESCRIPTION);
-  for (const name of ['watch', 'log']) {
+  for (const name of ['watch', 'log', 'export', 'import']) {
     const command = tab.commands.get(name);
     const type = command?.options.get('type');
     if (type !== undefined) type.handler = (complete) => completeTypes(EVENT_TYPE_NAMES, argv, complete);
-    completeDirectories(command, ['path', 'directory', 'journal', 'replay', 'record', 'peer'], argv);
+    completeDirectories(command, ['path', 'directory', 'journal', 'replay', 'record', 'peer', 'file', 'output'], argv);
   }
   if (first === 'complete' && argv.includes('arena')) await completeArenas(tab);
 }

@@ -1,8 +1,9 @@
 // Numbers, times and paths as people read them. Pure functions.
 
 import path from 'node:path';
+import { splitTime } from '../event/iso-time.ts';
 
-const NS_PER_SECOND = 1_000_000_000n;
+export { formatIsoTime } from '../event/iso-time.ts';
 
 /** 1234567 -> '1,234,567'. */
 export function formatCount(count: number | bigint): string {
@@ -58,20 +59,6 @@ function formatUnits(value: number, units: readonly (readonly [string, number])[
   return `${scaled.toFixed(digits)} ${name}`;
 }
 
-// One second is asked for many times in a row, and making its text costs more than all the rest.
-let isoSecond = -1;
-let isoPrefix = '';
-
-/** ISO 8601 in UTC with nanoseconds: 2026-11-21T09:21:52.123456789Z. */
-export function formatIsoTime(timeNs: bigint): string {
-  const { second, ns } = splitTime(timeNs);
-  if (second !== isoSecond) {
-    isoPrefix = new Date(second * 1000).toISOString().slice(0, 19);
-    isoSecond = second;
-  }
-  return `${isoPrefix}.${String(ns).padStart(9, '0')}Z`;
-}
-
 let localSecond = -1;
 let localPrefix = '';
 
@@ -88,16 +75,6 @@ export function formatLocalTime(timeNs: bigint, options: { digits: number; date?
   }
   const fraction = options.digits === 0 ? '' : `.${String(ns).padStart(9, '0').slice(0, options.digits)}`;
   return (options.date === true ? localPrefix : localPrefix.slice(-8)) + fraction;
-}
-
-function splitTime(timeNs: bigint): { second: number; ns: number } {
-  let second = timeNs / NS_PER_SECOND;
-  let ns = timeNs - second * NS_PER_SECOND;
-  if (ns < 0n) {
-    second -= 1n;
-    ns += NS_PER_SECOND;
-  }
-  return { second: Number(second), ns: Number(ns) };
 }
 
 // A file name may hold anything but '/' and NUL: an escape sequence in it must not reach the terminal, nor a line break the lines of a pipe, nor a

@@ -116,7 +116,7 @@ function addLog(program: Command): void {
   );
 }
 
-const TRANSFER_FORMATS = ['semj'];
+const TRANSFER_FORMATS = ['semj', 'jsonl', 'csv'];
 
 function addExport(program: Command): void {
   program

@@ -19,6 +19,8 @@ describe('help', () => {
     ['help'],
     ['watch', '--help'],
     ['log', '--help'],
+    ['export', '--help'],
+    ['import', '--help'],
     ['arena', '--help'],
     ['doctor', '--help'],
     ['bench', '--help'],

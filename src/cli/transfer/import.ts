@@ -1,9 +1,11 @@
 // `causeway import`: the events of a file into a journal.
 
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { EXIT_FAILED, EXIT_INTEGRITY, EXIT_OK } from '../../base/errors.ts';
-import { type ImportSummary, importSemj } from '../../journal/semj/import.ts';
+import { CausewayError, EXIT_FAILED, EXIT_INTEGRITY, EXIT_OK } from '../../base/errors.ts';
+import { type ImportSemjOptions, type ImportSummary, importSemj } from '../../journal/semj/import.ts';
 import type { SkippedRange } from '../../journal/semj/reader.ts';
+import { importText } from '../../journal/text/import.ts';
 import type { Context } from '../context.ts';
 import { formatCount, plural } from '../format.ts';
 import { jsonLine } from '../json.ts';
@@ -28,14 +30,18 @@ export async function runImport(name: string, options: ImportOptions, context: C
   const progress = new Progress(context);
   const started = performance.now();
   try {
-    const summary = await importSemj({
-      file,
-      directory,
-      emergency: options.emergency === true,
-      ...(options.compat === undefined ? {} : { compat: options.compat }),
-      signal: stop.signal,
-      onProgress: ({ step, events, bytes, size }) => progress.show(step, events, bytes / size),
-    });
+    const format = options.format ?? formatOf(file);
+    const { emergency = false, compat } = options;
+    if (format !== 'semj' && compat !== undefined) {
+      throw new CausewayError('CONFIG_INVALID', `--compat ${compat}: only with --format semj`);
+    }
+    const onProgress: ImportSemjOptions['onProgress'] = ({ step, events, bytes, size }) =>
+      progress.show(step, events, bytes / size);
+    const common = { file, directory, emergency, signal: stop.signal, onProgress };
+    const summary =
+      format === 'semj'
+        ? await importSemj({ ...common, ...(compat === undefined ? {} : { compat }) })
+        : await importText({ ...common, format });
     progress.end();
     tell(summary, { file, directory, seconds: (performance.now() - started) / 1000 }, context);
     return summary.skippedBytes > 0 || summary.conflicts > 0 ? EXIT_INTEGRITY : EXIT_OK;
@@ -47,6 +53,21 @@ export async function runImport(name: string, options: ImportOptions, context: C
   } finally {
     stop.dispose();
   }
+}
+
+/** By its first bytes, then by its name. */
+function formatOf(file: string): 'semj' | 'jsonl' | 'csv' {
+  const begin = Buffer.alloc(5);
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() === true) {
+    const fd = openSync(file, 'r');
+    readSync(fd, begin, 0, begin.length, 0);
+    closeSync(fd);
+  }
+  if (begin[0] === 0x7b) return 'jsonl';
+  if (begin.toString('latin1') === 'kind,') return 'csv';
+  const extension = path.extname(file).toLowerCase();
+  if (extension === '.csv') return 'csv';
+  return extension === '.jsonl' || extension === '.ndjson' ? 'jsonl' : 'semj';
 }
 
 function tell(
