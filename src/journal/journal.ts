@@ -16,7 +16,7 @@ import type { Arena } from '../arena/arena.ts';
 import type { Wasm } from '../arena/wasm-exports.ts';
 import { CausewayError, messageOf } from '../base/errors.ts';
 import { errorName } from '../event/call-name.ts';
-import { errnoOf, type FileLayer, NodeFileLayer } from './file-layer.ts';
+import { errnoOf, FileError, type FileLayer, NodeFileLayer } from './file-layer.ts';
 import { type JournalIdentity, readIdentity, writeIdentity } from './identity.ts';
 import { acquireLock, type JournalLock } from './lock.ts';
 import { LogControl } from './log-control.ts';
@@ -88,7 +88,7 @@ export class Journal {
       return new Journal(options, files, lock, recover(directory, files));
     } catch (error) {
       lock.release();
-      throw error;
+      throw asJournalError(directory, error);
     }
   }
 
@@ -171,15 +171,11 @@ export class Journal {
     }
   }
 
-  #noRoom(): CausewayError {
-    const error = errorName(this.#control.load(L.LOG_ERRNO_OFFSET));
-    const where = this.plan.directory ?? os.tmpdir();
-    return new CausewayError(
-      'JOURNAL_FULL',
-      `journal ${where}: no segment of ${this.plan.segmentLength} bytes: ${error}`,
-      {
-        hint: 'Make room, or choose a smaller segmentLength.',
-      },
+  #noRoom(): unknown {
+    const errno = this.#control.load(L.LOG_ERRNO_OFFSET);
+    return asJournalError(
+      this.plan.directory ?? os.tmpdir(),
+      new FileError(`no segment of ${this.plan.segmentLength} bytes`, errno),
     );
   }
 
@@ -248,11 +244,15 @@ export class Journal {
     const control = this.#control;
     const isGood = control.state !== L.LOG_STATE_POISONED;
     if (isGood) control.store(L.LOG_STATE_OFFSET, L.LOG_STATE_CLOSED);
+    // Once more: when the flush failed, this may have failed too.
+    else if (this.plan.directory !== undefined) markUnflushed(this.plan.directory, this.#files);
     const sync = this.sync();
     try {
       const isWhole = isGood && this.#finish(sync);
       const isUnmapped = this.#leaveWindows();
       if (isWhole && isUnmapped && this.plan.directory !== undefined) this.#cut(this.plan.directory);
+    } catch (error) {
+      throw asJournalError(this.plan.directory, error);
     } finally {
       sync.close();
       if (this.plan.fd >= 0) this.#files.close(this.plan.fd);
@@ -315,6 +315,28 @@ export class Journal {
       }
     }
     writeIdentity(directory, this.#files, { uuid: this.plan.uuid, epoch: this.plan.epoch, closed: true });
+  }
+}
+
+/** What the system refused, as one of our errors; others are handed on. */
+function asJournalError(directory: string | undefined, error: unknown): unknown {
+  const errno = errnoOf(error);
+  if (error instanceof CausewayError || errno === 0) return error;
+  const message = `journal ${directory ?? os.tmpdir()}: ${messageOf(error)}`;
+  switch (errorName(errno)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+    case 'EFBIG':
+      return new CausewayError('JOURNAL_FULL', message, {
+        hint: 'Make room, or choose a smaller segmentLength.',
+        cause: error,
+      });
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new CausewayError('PATH_DENIED', message, { cause: error });
+    default:
+      return new CausewayError('SYSTEM_CALL_FAILED', message, { cause: error });
   }
 }
 

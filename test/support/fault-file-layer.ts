@@ -33,6 +33,9 @@ export type Call =
 /** What happens at call number `at` (from 1, of all calls): an errno, a write that is shorter than asked, or the power failing. */
 export interface Fault {
   at: number;
+  /** The last call that it happens at, to calls of that one kind; only `at` by default. */
+  to?: number;
+  call?: Call;
   kind: number | 'short' | 'power';
 }
 
@@ -96,6 +99,22 @@ export class FaultFileLayer implements FileLayer {
   constructor(random: () => number, state: State = emptyState()) {
     this.#random = random;
     this.#state = state;
+  }
+
+  /** A disk with these files, all of them synced. */
+  static of(files: ReadonlyMap<string, Uint8Array>, random: () => number): FaultFileLayer {
+    const names = new Map(
+      [...files].map(([name, bytes]): [string, Inode] => {
+        const { length } = bytes;
+        return [name, { content: bytes.slice(), length, disk: bytes.slice(), diskLength: length, operations: [] }];
+      }),
+    );
+    return new FaultFileLayer(random, { names, diskNames: new Map(names), nameOperations: [] });
+  }
+
+  /** Everything that a program sees, by name. */
+  files(): Map<string, Uint8Array> {
+    return new Map([...this.#state.names].map(([name, inode]) => [name, inode.content.slice(0, inode.length)]));
   }
 
   get hasPower(): boolean {
@@ -292,7 +311,10 @@ export class FaultFileLayer implements FileLayer {
     if (!this.#hasPower) throw new FileError(call, EIO);
     this.calls += 1;
     this.onCall?.(call, this.calls);
-    const fault = this.faults.find(({ at }) => at === this.calls);
+    const fault = this.faults.find(
+      (planned) =>
+        this.calls >= planned.at && this.calls <= (planned.to ?? planned.at) && (planned.call ?? call) === call,
+    );
     if (fault === undefined) return undefined;
     if (fault.kind === 'short') {
       if (call !== 'write') return undefined;
