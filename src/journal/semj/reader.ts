@@ -104,7 +104,7 @@ export class SemjReader {
       return decodeFileHeader(place, this.#file, this.size);
     } catch (error) {
       if (!this.#emergency || (error as CausewayError).code !== 'SEMJ_CORRUPT') throw error;
-      this.#headerProblem = messageOf(error);
+      this.#headerProblem = messageOf(error).replace(`${this.#file}: offset=0: `, '');
       return undefined;
     }
   }
