@@ -838,6 +838,35 @@
 #define RING_STATE_LENGTH 32
 #define RING_LOCAL_PRODUCER_STATE_OFFSET 8064
 
+/* layout/seal.ts: has the diagram and says what each of these means. */
+#define SEAL_MAGIC 0x4c535743
+#define SEAL_MAGIC_OFFSET 0
+#define SEAL_LENGTH_OFFSET 4
+#define SEAL_CRC32C_OFFSET 8
+#define SEAL_FLAGS_OFFSET 12
+#define SEAL_UUID_OFFSET 16
+#define SEAL_EPOCH_OFFSET 32
+#define SEAL_BLOCK_OFFSET 40
+#define SEAL_SEGMENT_OFFSET 48
+#define SEAL_COUNT_OFFSET 52
+#define SEAL_FROM_OFFSET 56
+#define SEAL_TO_OFFSET 60
+#define SEAL_FIRST_SEQUENCE_OFFSET 64
+#define SEAL_LAST_SEQUENCE_OFFSET 72
+#define SEAL_TIME_NS_OFFSET 80
+#define SEAL_KEY_ID_OFFSET 88
+#define SEAL_KEY_ID_LENGTH 8
+#define SEAL_PREVIOUS_HEAD_OFFSET 96
+#define SEAL_HEAD_OFFSET 128
+#define SEAL_HEAD_LENGTH 32
+#define SEAL_SIGNATURE_OFFSET 160
+#define SEAL_SIGNATURE_LENGTH 64
+#define SEAL_HEADER_LENGTH 224
+#define SEAL_LEAF_LENGTH 8
+#define SEAL_FLAG_SIGNED 1
+#define SEAL_ENTRIES_MAX 1024
+#define SEAL_BYTES_MAX 262144
+
 /* layout/segment.ts: has the diagram and says what each of these means. */
 #define SEGMENT_MAGIC 0x47535743
 #define SEGMENT_VERSION 1
@@ -1082,6 +1111,6 @@
 #define USER_ROWS_MAX 128
 
 /* Over the names and values of all of the above: two builds with different layouts refuse each other. */
-#define ARENA_LAYOUT_HASH 0x6b6acebbu
+#define ARENA_LAYOUT_HASH 0xe8b9d353u
 
 #endif

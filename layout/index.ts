@@ -14,6 +14,7 @@ export * from './peer.ts';
 export * from './pool.ts';
 export * from './queue.ts';
 export * from './ring.ts';
+export * from './seal.ts';
 export * from './segment.ts';
 export * from './semj.ts';
 export * from './sha256.ts';

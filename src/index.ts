@@ -49,8 +49,11 @@ export { type ExportSemjOptions, type ExportSummary, exportSemj } from './journa
 export type { SemjFileHeader } from './journal/semj/file-header.ts';
 export { type ImportSemjOptions, type ImportSummary, importSemj } from './journal/semj/import.ts';
 export type { SkippedRange } from './journal/semj/reader.ts';
+export { generateKey } from './journal/signing.ts';
 export { type ExportTextOptions, exportText } from './journal/text/export.ts';
 export { type ImportTextOptions, importText } from './journal/text/import.ts';
+export type { Damage, DamageKind, Range, VerifyReport } from './journal/verify/report.ts';
+export { type VerifyOptions, verifyJournal } from './journal/verify/verify.ts';
 export {
   Connection,
   type ConnectionOptions,

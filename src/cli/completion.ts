@@ -42,7 +42,7 @@ export async function addCompletion(program: Command, argv: readonly string[]): 
     .find((command) => command.name() === 'completion')
     ?.summary('print the completion script of a shell')
     .description(COMPLETION_DESCRIPTION);
-  for (const name of ['watch', 'log', 'export', 'import']) {
+  for (const name of ['watch', 'log', 'export', 'import', 'verify']) {
     const command = tab.commands.get(name);
     const type = command?.options.get('type');
     if (type !== undefined) type.handler = (complete) => completeTypes(EVENT_TYPE_NAMES, argv, complete);

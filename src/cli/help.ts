@@ -88,6 +88,26 @@ Examples:
   $ causeway import damaged.semj --journal rescued --emergency --json
   $ causeway import events.jsonl --journal .causeway`;
 
+export const VERIFY_DESCRIPTION = [
+  'A journal is sealed as it is written: digests (SHA-256) of every entry, in a chain through all segments. This compares them, and says which entries are as they were written, which is the first that differs and where, what is missing, moved or from another journal, and what is not sealed yet (the last second of a journal that is being written). Exit code 5 if anything differs.',
+  '',
+  'Whoever can write the directory can also cut it at a seal or make the whole chain anew. That is told by a signature (--key), or by a head that was kept elsewhere (--head).',
+].join('\n');
+
+export const VERIFY_EXAMPLES = `
+Examples:
+  $ causeway verify .causeway
+  $ causeway verify .causeway --key causeway.key.pub
+  $ causeway verify .causeway --head published.json --json`;
+
+export const KEYGEN_DESCRIPTION =
+  'Makes an Ed25519 key for watch --journal --sign, readable by you only, and beside it the public key for verify --key. Never replaces a file.';
+
+export const KEYGEN_EXAMPLES = `
+Examples:
+  $ causeway keygen                       causeway.key and causeway.key.pub
+  $ causeway keygen ~/keys/build.key`;
+
 export const ARENA_DESCRIPTION = [
   'Shows what is in a shared arena: its queues and pools, how full they are, who produces and consumes, who of them sleeps or has died, how much passes a second, what was dropped, lapped, redelivered. Without an argument it lists the arenas that processes share and this user may see.',
   '',

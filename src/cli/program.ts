@@ -23,6 +23,8 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
   addLog(program);
   addExport(program);
   addImport(program);
+  addVerify(program);
+  addKeygen(program);
   addArena(program);
   addDoctor(program);
   addBench(program);
@@ -63,6 +65,7 @@ function addWatch(program: Command): void {
         .default('auto'),
     )
     .option('-j, --journal <directory>', 'keep the events in a journal, for causeway log')
+    .option('--sign <file>', 'with --journal: sign its seals with this key (causeway keygen)')
     .addOption(
       new Option('--durability <level>', 'when an event counts as kept (default: process)').choices([
         'memory',
@@ -158,6 +161,36 @@ function addImport(program: Command): void {
     .addHelpText('after', help.IMPORT_EXAMPLES)
     .action(async (file: string, options) =>
       run(options, async (context) => (await import('./transfer/import.ts')).runImport(file, options, context)),
+    );
+}
+
+function addVerify(program: Command): void {
+  program
+    .command('verify')
+    .summary('compare a journal with its seals: is it what was written?')
+    .description(help.VERIFY_DESCRIPTION)
+    .argument('<directory>', 'the journal: what was given to watch --journal')
+    .option('--key <file>', 'public key (causeway keygen): every seal must be signed with it')
+    .option('--head <head>', 'a head that was noted earlier, or a file with it: it must be in the chain')
+    .addOption(jsonOption())
+    .addOption(verboseOption())
+    .addHelpText('after', help.VERIFY_EXAMPLES)
+    .action(async (directory: string, options) =>
+      run(options, async (context) => (await import('./verify.ts')).runVerify(directory, options, context)),
+    );
+}
+
+function addKeygen(program: Command): void {
+  program
+    .command('keygen')
+    .summary('make a key that signs the seals of journals')
+    .description(help.KEYGEN_DESCRIPTION)
+    .argument('[file]', 'the private key; the public one gets .pub behind it', 'causeway.key')
+    .addOption(jsonOption())
+    .addOption(verboseOption())
+    .addHelpText('after', help.KEYGEN_EXAMPLES)
+    .action(async (file: string, options) =>
+      run(options, async (context) => (await import('./keygen.ts')).runKeygen(file, context)),
     );
 }
 

@@ -77,7 +77,13 @@ export const engineConfigSchema = z.strictObject({
   journal: z
     .union([
       z.string().min(1),
-      z.strictObject({ directory: z.string().min(1), segmentLength: segmentLength.optional() }),
+      z.strictObject({
+        directory: z.string().min(1),
+        segmentLength: segmentLength.optional(),
+        seal: z.boolean().default(true).describe('Whether what is kept is sealed, for causeway verify'),
+        signingKey: z.string().min(1).optional().describe('File of the Ed25519 key that signs the seals'),
+        headFile: z.string().min(1).optional().describe('File that the last seal’s digest is written to'),
+      }),
     ])
     .optional()
     .describe('Directory of the journal; without one, events go with the process'),
@@ -121,6 +127,7 @@ export type EngineConfig = z.output<typeof engineConfigSchema> & {
   roots: readonly string[];
   journalDirectory: string | undefined;
   segmentLength: number;
+  seal: { signingKey: string | undefined; headFile: string | undefined } | undefined;
 };
 
 /** JSON Schema (2020-12) of the configuration. */
@@ -149,8 +156,21 @@ export function parseEngineOptions(options: EngineOptions): EngineConfig {
     roots: config.paths.map(realPath),
     journalDirectory: journalDirectory === undefined ? undefined : path.resolve(journalDirectory),
     segmentLength: asked ?? byDefault,
+    seal: sealOf(journal),
     connection: connectionOf(config),
   };
+}
+
+function sealOf(journal: z.output<typeof engineConfigSchema>['journal']): EngineConfig['seal'] {
+  if (typeof journal !== 'object')
+    return journal === undefined ? undefined : { signingKey: undefined, headFile: undefined };
+  const { seal, signingKey, headFile } = journal;
+  if (!seal && (signingKey ?? headFile) !== undefined) {
+    throw new CausewayError('CONFIG_INVALID', 'options: journal.signingKey and journal.headFile need journal.seal');
+  }
+  const absolute = (file: string | undefined): string | undefined =>
+    file === undefined ? undefined : path.resolve(file);
+  return seal ? { signingKey: absolute(signingKey), headFile: absolute(headFile) } : undefined;
 }
 
 function connectionOf(config: z.output<typeof engineConfigSchema>): ConnectionOptions | undefined {

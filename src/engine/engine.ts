@@ -87,6 +87,7 @@ export class Engine implements AsyncDisposable {
       wasm: this.#wasm,
       directory: config.journalDirectory,
       segmentLength: config.segmentLength,
+      seal: config.seal,
     });
     this.recovery = this.#journal.recovery;
     try {

@@ -21,7 +21,18 @@ export interface EngineOptions extends ConnectionOptions {
     | { peer: true | string; producers?: number }
     | { trace: string; speed?: 'recorded' | 'maximum' };
   /** Directory of the journal; without one, events are kept in an unnamed temporary file that goes with the process. */
-  journal?: string | { directory: string; segmentLength?: number };
+  journal?:
+    | string
+    | {
+        directory: string;
+        segmentLength?: number;
+        /** Default true: a chain of SHA-256 digests beside the segments shows later that nothing was altered (verifyJournal). */
+        seal?: boolean;
+        /** File of an Ed25519 key (generateKey) that signs each seal. */
+        signingKey?: string;
+        /** File that the last seal's digest is written to, for keeping it elsewhere: with it, a journal that was cut short is told. */
+        headFile?: string;
+      };
   /** Of captured events. Default 'process'. */
   durability?: Durability;
   filter?: {

@@ -6,7 +6,16 @@
 import { formatIsoTime } from './iso-time.ts';
 import type { CaughtUp, Event, Gap, StreamItem } from './types.ts';
 
-export type LineType = 'event' | 'gap' | 'caughtUp' | 'checkpoint' | 'arena' | 'summary' | 'error';
+export type LineType =
+  | 'event'
+  | 'gap'
+  | 'caughtUp'
+  | 'checkpoint'
+  | 'arena'
+  | 'intact'
+  | 'damage'
+  | 'summary'
+  | 'error';
 
 /** One line of what is not in the stream itself (summary, error ...), with its line break. */
 export function jsonLine(type: LineType, data: Record<string, unknown>): string {

@@ -20,9 +20,11 @@ import { errnoOf, FileError, type FileLayer, NodeFileLayer } from './file-layer.
 import { type JournalIdentity, readIdentity, writeIdentity } from './identity.ts';
 import { acquireLock, type JournalLock } from './lock.ts';
 import { LogControl } from './log-control.ts';
-import { type JournalPlan, segmentPath } from './plan.ts';
+import { type JournalPlan, type SealPlan, segmentPath } from './plan.ts';
 import { type RecoveredJournal, Recovery, type RecoveryOptions, type RecoveryReport } from './recovery.ts';
+import { recoverSeals, type SealedHead } from './seal.ts';
 import { checkSegmentLength } from './segment.ts';
+import { readSigningKey } from './signing.ts';
 import { JournalSync } from './sync.ts';
 import { isUnflushed, markUnflushed, unmarkUnflushed } from './unflushed.ts';
 
@@ -35,6 +37,8 @@ export interface JournalOptions {
   segmentLength: number;
   /** false: files are written with fs, as where they cannot be mapped. Default: mapped where that is possible. */
   mapped?: boolean;
+  /** undefined: nothing is sealed. */
+  seal?: { signingKey?: string | undefined; headFile?: string | undefined } | undefined;
   /** For tests: a file layer that fails. */
   files?: FileLayer;
 }
@@ -61,17 +65,21 @@ const NO_RECOVERY: RecoveryReport = {
   holes: [],
   removed: [],
   aside: [],
+  sealBytesCut: 0,
 };
 
 export class Journal {
   readonly plan: JournalPlan;
   readonly recovery: RecoveryReport;
+  /** Why close() could not seal the last entries. */
+  sealError: unknown;
   readonly #arena: Arena;
   readonly #wasm: Wasm;
   readonly #files: FileLayer;
   readonly #control: LogControl;
   readonly #lock: JournalLock | undefined;
   #closed = false;
+  #sealed: SealedHead | undefined;
 
   /**
    * @throws CausewayError JOURNAL_BUSY, JOURNAL_CORRUPT, JOURNAL_INCOMPATIBLE, JOURNAL_FULL, PATH_DENIED, CONFIG_INVALID: with the values, and nothing
@@ -85,7 +93,7 @@ export class Journal {
     makeDirectory(directory, files);
     const lock = acquireLock(directory, options.arena.native);
     try {
-      return new Journal(options, files, lock, recover(directory, files));
+      return new Journal(options, files, lock, recover(directory, files, options.seal !== undefined));
     } catch (error) {
       lock.release();
       throw asJournalError(directory, error);
@@ -96,7 +104,7 @@ export class Journal {
     options: JournalOptions,
     files: FileLayer,
     lock: JournalLock | undefined,
-    recovered: RecoveredJournal | undefined,
+    recovered: (RecoveredJournal & { sealed: SealedHead | undefined }) | undefined,
   ) {
     this.#arena = options.arena;
     this.#wasm = options.wasm;
@@ -104,6 +112,7 @@ export class Journal {
     this.#lock = lock;
     this.#control = new LogControl(options.arena);
     this.recovery = recovered?.report ?? NO_RECOVERY;
+    this.#sealed = recovered?.sealed;
     const nextIndex = recovered?.nextIndex ?? 0;
     this.plan = {
       directory: options.directory,
@@ -112,11 +121,12 @@ export class Journal {
       uuid: recovered?.uuid ?? crypto.getRandomValues(new Uint8Array(16)),
       epoch: recovered?.nextEpoch ?? 1n,
       firstIndex: nextIndex,
+      seal: planSeals(options),
       mapped: options.mapped !== false && options.arena.native !== undefined,
     };
     try {
       if (this.plan.directory !== undefined) {
-        writeIdentity(this.plan.directory, files, { uuid: this.plan.uuid, epoch: this.plan.epoch, closed: false });
+        this.#writeIdentity(this.plan.directory, false);
       }
       this.#begin(nextIndex, recovered?.nextSequence ?? 1n);
     } catch (error) {
@@ -249,6 +259,7 @@ export class Journal {
     const sync = this.sync();
     try {
       const isWhole = isGood && this.#finish(sync);
+      if (isWhole) this.#finishSeals(sync);
       const isUnmapped = this.#leaveWindows();
       if (isWhole && isUnmapped && this.plan.directory !== undefined) this.#cut(this.plan.directory);
     } catch (error) {
@@ -273,6 +284,15 @@ export class Journal {
       if (Date.now() > deadline || control.state === L.LOG_STATE_POISONED) return false;
     }
     return true;
+  }
+
+  /** The journal is whole without its last seals: they are made at the next opening, and until then verify counts what they do not cover. */
+  #finishSeals(sync: JournalSync): void {
+    try {
+      this.#sealed = sync.finishSeals() ?? this.#sealed;
+    } catch (error) {
+      this.sealError = error;
+    }
   }
 
   /** Anonymous pages over all windows: whoever still looks finds zeros, and a file that gets shorter raises no SIGBUS. */
@@ -314,7 +334,12 @@ export class Journal {
         }
       }
     }
-    writeIdentity(directory, this.#files, { uuid: this.plan.uuid, epoch: this.plan.epoch, closed: true });
+    this.#writeIdentity(directory, true);
+  }
+
+  #writeIdentity(directory: string, closed: boolean): void {
+    const { uuid, epoch } = this.plan;
+    writeIdentity(directory, this.#files, { uuid, epoch, closed, sealed: this.#sealed });
   }
 }
 
@@ -346,6 +371,13 @@ function stateName(state: number): JournalStats['state'] {
   return state === L.LOG_STATE_FULL ? 'full' : 'open';
 }
 
+/** Read now: later this process may not be allowed to. */
+function planSeals({ directory, seal }: JournalOptions): SealPlan | undefined {
+  if (directory === undefined || seal === undefined) return undefined;
+  const signingKey = seal.signingKey === undefined ? undefined : readSigningKey(seal.signingKey);
+  return { signingKey, headFile: seal.headFile };
+}
+
 function makeDirectory(directory: string, files: FileLayer): void {
   try {
     const made = fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -360,13 +392,19 @@ function makeDirectory(directory: string, files: FileLayer): void {
   }
 }
 
-function recover(directory: string, files: FileLayer): RecoveredJournal {
+function recover(
+  directory: string,
+  files: FileLayer,
+  seals: boolean,
+): RecoveredJournal & { sealed: SealedHead | undefined } {
   const identity: JournalIdentity | undefined = readIdentity(directory, files);
   const wasClosed = identity?.closed ?? false;
   const recovered = recoverFlushed({ directory, files, uuid: identity?.uuid, wasClosed });
   const epoch =
     identity === undefined || identity.epoch < recovered.nextEpoch ? recovered.nextEpoch : identity.epoch + 1n;
-  return { ...recovered, nextEpoch: epoch };
+  const sealed = identity?.sealed;
+  if (seals) recovered.report.sealBytesCut = recoverSeals({ directory, files, wasClosed, sealed });
+  return { ...recovered, nextEpoch: epoch, sealed };
 }
 
 /** A flush that fails is remembered: the next recovery does not believe the page cache. */

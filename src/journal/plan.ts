@@ -3,6 +3,13 @@
 import path from 'node:path';
 import { segmentName } from './segment.ts';
 
+export interface SealPlan {
+  /** PEM. undefined: seals are not signed. */
+  signingKey: string | undefined;
+  /** Where the chain's head is published. */
+  headFile: string | undefined;
+}
+
 export interface JournalPlan {
   /** undefined: ephemeral, all segments in the one unnamed file `fd`. */
   directory: string | undefined;
@@ -13,6 +20,8 @@ export interface JournalPlan {
   epoch: bigint;
   /** Index of the first segment that this opening wrote. */
   firstIndex: number;
+  /** undefined: nothing is sealed. */
+  seal: SealPlan | undefined;
   /** Segments are mapped into the windows; otherwise the sync worker writes them with fs. */
   mapped: boolean;
 }

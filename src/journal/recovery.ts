@@ -54,6 +54,8 @@ export interface RecoveryReport {
   removed: string[];
   /** Files that hold what a power failure left of segments that were never flushed, by their new names. */
   aside: string[];
+  /** Bytes of seals that were torn, or of entries that a power failure took. */
+  sealBytesCut: number;
 }
 
 export interface RecoveredJournal {
@@ -107,6 +109,7 @@ export class Recovery {
       holes: [],
       removed: [],
       aside: [],
+      sealBytesCut: 0,
     };
   }
 

@@ -4,6 +4,7 @@
 //   3. writes what is committed to the file, where the file cannot be mapped,
 //   4. flushes when somebody wants durability: one fdatasync for all that asked since the one before,
 //   5. gives memory back that was written and is behind, and touches the pages ahead of a log that moves fast, so that appenders don't fault on them.
+//   6. seals what was written (sealer.ts).
 // All its state is in the arena's control block: when its thread dies, a new JournalSync over the same plan goes on.
 //
 // A window is recycled like this, and no reader sees another segment's bytes:
@@ -20,6 +21,8 @@ import type { Wasm } from '../arena/wasm-exports.ts';
 import { errnoOf, type FileLayer, NodeFileLayer, writeAll } from './file-layer.ts';
 import { LogControl } from './log-control.ts';
 import { type JournalPlan, segmentBase, segmentPath } from './plan.ts';
+import type { SealedHead } from './seal.ts';
+import { Sealer, type SealLimit } from './sealer.ts';
 import { encodeSegmentHeader } from './segment.ts';
 import { markUnflushed } from './unflushed.ts';
 
@@ -65,6 +68,7 @@ export class JournalSync {
   #populatedSegment = -1;
   #populatedPosition = 0;
   #canPopulate = true;
+  readonly #sealer: Sealer | undefined;
   #seenNotify = -1;
   #retryAtMs = 0;
   #backOffMs = BACK_OFF_MS_MIN;
@@ -78,6 +82,8 @@ export class JournalSync {
     this.#files = options.files ?? new NodeFileLayer(options.arena.native);
     this.#now = options.now ?? Date.now;
     this.#control = new LogControl(options.arena);
+    const { seal, directory } = options.plan;
+    if (seal !== undefined && directory !== undefined) this.#sealer = new Sealer(options.plan, this.#files, this.#now);
   }
 
   /** One turn: how much there was to do, 0 when wait() may be called. */
@@ -90,7 +96,9 @@ export class JournalSync {
     const written = this.#plan.mapped ? this.#followWritten() : this.#writeCommitted();
     const flushed = this.#flush();
     this.#giveBack();
-    return scanned + prepared + written + flushed + this.#populate();
+    // Whoever waits for a flush or a segment comes first.
+    const sealed = flushed + prepared > 0 ? 0 : (this.#sealer?.step(this.#writtenLimit) ?? 0);
+    return scanned + prepared + written + flushed + sealed + this.#populate();
   }
 
   /** Sleeps until somebody asks for work or timeoutMs have passed. */
@@ -107,6 +115,19 @@ export class JournalSync {
   close(): void {
     for (const fd of this.#descriptors.values()) this.#files.close(fd);
     this.#descriptors.clear();
+    this.#sealer?.close();
+  }
+
+  /** When all is written: seals it to its end. Answers the last seal. @throws what kept it from that. */
+  finishSeals(): SealedHead | undefined {
+    return this.#sealer?.finish(this.#writtenLimit);
+  }
+
+  get #writtenLimit(): SealLimit {
+    const control = this.#control;
+    return this.#plan.mapped
+      ? { segment: this.#committedSegment, position: this.#committedPosition }
+      : { segment: control.load(L.LOG_WRITTEN_SEGMENT_OFFSET), position: control.load(L.LOG_WRITTEN_POSITION_OFFSET) };
   }
 
   /** Everything up to here is committed, with nothing missing before it. */

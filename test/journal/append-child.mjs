@@ -1,7 +1,7 @@
 // A process that appends until it is killed, and says of each event on stdout once it is acknowledged: "<sequence>\n". Runs from dist/.
 import fs from 'node:fs';
 
-const [directory, durability, segmentLength] = process.argv.slice(2);
+const [directory, durability, segmentLength, seal] = process.argv.slice(2);
 const root = new URL('../../dist/', import.meta.url);
 const { Arena } = await import(new URL('src/arena/arena.js', root));
 const { instantiate } = await import(new URL('src/arena/wasm.js', root));
@@ -12,7 +12,13 @@ const length = Number(segmentLength);
 const arena = Arena.create({ regions: [0, 1, 2].map((number) => ({ kind: 4, number, length })) });
 const wasm = instantiate(arena);
 wasm.crc32cInit();
-const journal = Journal.open({ arena, wasm, directory, segmentLength: length });
+const journal = Journal.open({
+  arena,
+  wasm,
+  directory,
+  segmentLength: length,
+  ...(seal === undefined ? {} : { seal: {} }),
+});
 const sync = journal.sync();
 const appender = new Appender({ arena, wasm, plan: journal.plan, help: () => sync.doWork() });
 fs.writeSync(1, `open ${journal.claimedSequence}\n`);

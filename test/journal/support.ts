@@ -8,7 +8,7 @@ import type { Wasm } from '../../src/arena/wasm-exports.ts';
 import type { Event, Gap } from '../../src/engine/types.ts';
 import { Appender } from '../../src/journal/appender.ts';
 import type { FileLayer } from '../../src/journal/file-layer.ts';
-import { Journal } from '../../src/journal/journal.ts';
+import { Journal, type JournalOptions } from '../../src/journal/journal.ts';
 import type { JournalSync } from '../../src/journal/sync.ts';
 import { JournalTail } from '../../src/journal/tail.ts';
 import type { Since } from '../../src/journal/visit.ts';
@@ -40,13 +40,13 @@ export function makeArena(segmentLength = SEGMENT_LENGTH): { arena: Arena; wasm:
 
 export function openBench(
   directory: string | undefined,
-  options: { segmentLength?: number; files?: FileLayer; mapped?: boolean } = {},
+  options: { segmentLength?: number; files?: FileLayer; mapped?: boolean; seal?: JournalOptions['seal'] } = {},
 ): Bench {
   const segmentLength = options.segmentLength ?? SEGMENT_LENGTH;
   const { arena, wasm } = makeArena(segmentLength);
   const files = options.files === undefined ? {} : { files: options.files };
   const mapped = options.mapped === undefined ? {} : { mapped: options.mapped };
-  const journal = Journal.open({ arena, wasm, directory, segmentLength, ...files, ...mapped });
+  const journal = Journal.open({ arena, wasm, directory, segmentLength, seal: options.seal, ...files, ...mapped });
   const sync = journal.sync();
   const appender = new Appender({
     arena,

@@ -24,6 +24,7 @@ export interface WatchOptions {
   all?: boolean;
   source: 'auto' | 'ebpf' | 'fanotify' | 'inotify';
   journal?: string;
+  sign?: string;
   durability?: Durability;
   record?: string;
   replay?: string;
@@ -124,13 +125,18 @@ function planWatch(paths: readonly string[], options: WatchOptions, context: Con
       ...(pids.length === 0 || options.replay !== undefined ? {} : { pids, followFork: options.children === true }),
       ...(options.self === true ? { includeSelf: true } : {}),
     },
-    ...(options.journal === undefined ? {} : { journal: path.resolve(options.journal) }),
+    ...(options.journal === undefined ? {} : { journal: journalOf(options.journal, options.sign) }),
     ...(options.durability === undefined ? {} : { durability: options.durability }),
     ...(options.record === undefined ? {} : { record: path.resolve(options.record) }),
     ...(options.ring === undefined ? {} : { ringCapacity: parseRingSize(options.ring) }),
     ...(options.user === undefined ? {} : { user: /^\d+$/.test(options.user) ? Number(options.user) : options.user }),
   };
   return { engine, display, roots, title: titleOf(roots, options) };
+}
+
+function journalOf(directory: string, sign: string | undefined): NonNullable<EngineOptions['journal']> {
+  const resolved = path.resolve(directory);
+  return sign === undefined ? resolved : { directory: resolved, signingKey: path.resolve(sign) };
 }
 
 function sourceOf({ replay, peer, source, speed }: WatchOptions): NonNullable<EngineOptions['source']> {
@@ -210,11 +216,12 @@ async function watchEngine(watching: Watching): Promise<number> {
 
 /** What was mended when the journal was opened: nobody should have to look for it. */
 function tellRecovery({ recovery }: Engine, context: Context): void {
-  const { tornTail, holes, entriesChecked } = recovery;
-  if (tornTail === undefined && holes.length === 0) return;
+  const { tornTail, holes, entriesChecked, sealBytesCut } = recovery;
+  if (tornTail === undefined && holes.length === 0 && sealBytesCut === 0) return;
   const found = [
     ...(tornTail === undefined ? [] : ['a torn tail was cut']),
     ...(holes.length === 0 ? [] : [`${plural(holes.length, 'hole')} of a killed writer closed`]),
+    ...(sealBytesCut === 0 ? [] : ['a torn seal was cut']),
   ];
   context.say(
     `The journal was not closed the last time: ${found.join(', ')}; ${plural(entriesChecked, 'entry')} checked.`,
