@@ -20,6 +20,7 @@ const FILES = [
   '../translate/lossless.mjs',
   '../journal/append-process.mjs',
   '../journal/append-group.mjs',
+  '../journal/verify.mjs',
   '../engine/pipeline.mjs',
   '../kernel/latency.mjs',
   '../kernel/capture.mjs',

@@ -70,13 +70,13 @@ export function parseSeal(bytes: Buffer): Seal | string {
   };
 }
 
-export function headOf(seal: Seal, headerDigest: Buffer, leaves: readonly Buffer[]): Buffer {
+export function headOf(seal: Seal, headerDigest: Buffer, leaves: Buffer): Buffer {
   const hash = crypto
     .createHash('sha256')
     .update('causeway/seal/v1', 'latin1')
     .update(seal.covered)
     .update(headerDigest);
-  return hash.update(Buffer.concat(leaves)).digest();
+  return hash.update(leaves).digest();
 }
 
 export interface Header {

@@ -321,7 +321,7 @@ class Verifier {
     report.sealedAtNs = seal.timeNs;
     const at = { ...place, sequence: seal.firstSequence, block: seal.block };
     const headerDigest = seal.from === SEGMENT_HEADER_LENGTH ? open.headerDigest : NO_DIGEST;
-    const isWhole = finding.leaves.length === seal.count;
+    const isWhole = finding.leaves.length === seal.count * SEAL_HEAD_LENGTH;
     const head = isWhole ? headOf(seal, headerDigest, finding.leaves) : undefined;
     const isRight = head?.equals(seal.head) === true;
     const isSigned = this.#checkSignature(seal, at);
