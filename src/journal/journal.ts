@@ -1,7 +1,8 @@
 // A journal, opened for writing by the thread that owns the arena. It holds the lock, recovers what is there, maps the first segments and gives others the
 // plan from which they append (Appender), sync (JournalSync) and read (JournalTail).
 //
-// A directory has: lock, journal.json (uuid, epoch, closed), and NNNNNNNNNNNN.segment files whose indexes follow each other. Each opening is a new epoch
+// A directory has: lock, journal.json (uuid, epoch, closed), and NNNNNNNNNNNN.segment files whose indexes follow each other; after failures also
+// `unflushed` (a flush failed: unflushed.ts) and .torn files (what recovery moved aside). Each opening is a new epoch
 // and begins a new segment; what was the last one has been cut behind its last entry and never changes again. Without a directory there is one unnamed
 // file, in which segment n lies at n * segmentLength; it is gone with the process, however that ends.
 
