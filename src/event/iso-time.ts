@@ -3,7 +3,7 @@
 const NS_PER_SECOND = 1_000_000_000n;
 
 // One second is asked for many times in a row, and making its text costs more than all the rest.
-let isoSecond = -1;
+let isoSecond = Number.NaN;
 let isoPrefix = '';
 
 /** ISO 8601 in UTC with nanoseconds: 2026-11-21T09:21:52.123456789Z. */

@@ -1,6 +1,6 @@
 // Numbers, times and paths as people read them.
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   closest,
   formatBytes,
@@ -69,6 +69,12 @@ describe('times', () => {
     expect(formatIsoTime(0n)).toBe('1970-01-01T00:00:00.000000000Z');
     expect(formatIsoTime(-1n)).toBe('1969-12-31T23:59:59.999999999Z');
     expect(formatIsoTime(timeNs)).toBe('2026-09-21T14:13:20.123456789Z');
+  });
+
+  it('writes the second before 1970 first of all', async () => {
+    vi.resetModules();
+    const fresh = await import('../../src/event/iso-time.ts');
+    expect(fresh.formatIsoTime(-1n)).toBe('1969-12-31T23:59:59.999999999Z');
   });
 
   it('shows the local time of day, with the date when asked', () => {

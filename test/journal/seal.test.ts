@@ -455,7 +455,8 @@ describe('a writer that was killed', () => {
         const found = text.match(/^\d+$/gm)?.at(-1);
         if (found !== undefined) acknowledged = BigInt(found);
       });
-      await new Promise((resolve) => setTimeout(resolve, 250 + 90 * round));
+      await once(writer.stdout, 'data');
+      await new Promise((resolve) => setTimeout(resolve, 20 + 90 * round));
       writer.kill('SIGKILL');
       await once(writer, 'close');
       const report = await verifyJournal(directory);
