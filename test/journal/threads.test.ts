@@ -42,7 +42,8 @@ describe.each(MODES)('with a sync worker in a thread of its own ($mode)', ({ map
     let deaths = 0;
     const dieAndReturn = async (): Promise<void> => {
       while (deaths < 6) {
-        await new Promise((resolve) => setTimeout(resolve, 60 + deaths * 17));
+        await once(worker, 'message');
+        await new Promise((resolve) => setTimeout(resolve, deaths * 17));
         await worker.terminate();
         deaths += 1;
         worker = startSync();
@@ -69,7 +70,7 @@ describe.each(MODES)('with a sync worker in a thread of its own ($mode)', ({ map
   it('wakes a reader that waits, and lets go of one whose signal aborts', async () => {
     const { arena, journal, appender, startSync } = open(undefined, mapped);
     const worker = startSync();
-    await once(worker, 'online');
+    await once(worker, 'message');
     const tail = new JournalTail({ arena, plan: journal.plan, since: 'now' });
     setTimeout(() => appender.append({ type: 'fs.write', path: '/late' }), 30);
     const started = performance.now();
