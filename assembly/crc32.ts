@@ -2,9 +2,9 @@
 // behind it is zlib's. Eight bytes a step through eight tables, as assembly/crc32c.ts says; the tables are constant after crc32Init.
 
 import { ARENA_CRC32_TABLE_OFFSET } from "../layout/arena";
+import { crcTablesInit, crcWord } from "./crc-table";
 
 const POLYNOMIAL: u32 = 0xedb88320;
-const TABLE_LENGTH = 1024;
 
 // Each table's address, as the constant part of its loads.
 const T0 = ARENA_CRC32_TABLE_OFFSET + 0 * 1024;
@@ -18,18 +18,7 @@ const T7 = ARENA_CRC32_TABLE_OFFSET + 7 * 1024;
 
 /** Fills the tables. Doing it again writes the same words. */
 export function crc32Init(): void {
-  for (let byte: u32 = 0; byte < 256; byte++) {
-    let crc = byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
-    store<u32>(ARENA_CRC32_TABLE_OFFSET + (byte << 2), crc);
-  }
-  for (let table: u32 = 1; table < 8; table++) {
-    for (let byte: u32 = 0; byte < 256; byte++) {
-      const at: usize = ARENA_CRC32_TABLE_OFFSET + table * TABLE_LENGTH + (byte << 2);
-      const crc = load<u32>(at - TABLE_LENGTH);
-      store<u32>(at, (crc >>> 8) ^ load<u32>((crc & 0xff) << 2, T0));
-    }
-  }
+  crcTablesInit(ARENA_CRC32_TABLE_OFFSET, POLYNOMIAL, 8);
 }
 
 /** The register after `length` more bytes. */
@@ -39,7 +28,7 @@ export function crc32Update(previous: u32, address: usize, length: usize): u32 {
   const end = address + length;
   const endOfSteps = address + (length & ~7);
   while (at < endOfSteps) {
-    crc = word(load<u32>(at) ^ crc, T7, T6, T5, T4) ^ word(load<u32>(at, 4), T3, T2, T1, T0);
+    crc = crcWord(load<u32>(at) ^ crc, T7, T6, T5, T4) ^ crcWord(load<u32>(at, 4), T3, T2, T1, T0);
     at += 8;
   }
   while (at < end) {
@@ -51,7 +40,7 @@ export function crc32Update(previous: u32, address: usize, length: usize): u32 {
 
 /** The register after four bytes of 0. */
 export function crc32Zeros(previous: u32): u32 {
-  return word(previous, T3, T2, T1, T0);
+  return crcWord(previous, T3, T2, T1, T0);
 }
 
 /** The plain form, a bit at a time without tables: the tests' reference. */
@@ -62,16 +51,4 @@ export function crc32Plain(previous: u32, address: usize, length: usize): u32 {
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
   }
   return crc;
-}
-
-/** Four bytes, each looked up in its own table. */
-// @ts-ignore: decorator
-@inline
-function word(value: u32, low: u32, second: u32, third: u32, high: u32): u32 {
-  return (
-    load<u32>(((value << 2) & 0x3fc) + low) ^
-    load<u32>(((value >>> 6) & 0x3fc) + second) ^
-    load<u32>(((value >>> 14) & 0x3fc) + third) ^
-    load<u32>(((value >>> 22) & 0x3fc) + high)
-  );
 }

@@ -3,9 +3,9 @@
 // Performance CRC Generation", 2008). The tables are constant after crc32cInit and lie at a fixed place, so that each lookup is one load.
 
 import { ARENA_CRC32C_TABLE_OFFSET } from "../layout/arena";
+import { crcTablesInit, crcWord } from "./crc-table";
 
 const POLYNOMIAL: u32 = 0x82f63b78;
-const TABLE_LENGTH = 1024;
 
 // Each table's address, as the constant part of its loads.
 const T0 = ARENA_CRC32C_TABLE_OFFSET + 0 * 1024;
@@ -27,18 +27,7 @@ const T15 = ARENA_CRC32C_TABLE_OFFSET + 15 * 1024;
 
 /** Fills the tables. Once per arena, before any other thread has it; doing it again writes the same words. */
 export function crc32cInit(): void {
-  for (let byte: u32 = 0; byte < 256; byte++) {
-    let crc = byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
-    store<u32>(ARENA_CRC32C_TABLE_OFFSET + (byte << 2), crc);
-  }
-  for (let table: u32 = 1; table < 16; table++) {
-    for (let byte: u32 = 0; byte < 256; byte++) {
-      const at: usize = ARENA_CRC32C_TABLE_OFFSET + table * TABLE_LENGTH + (byte << 2);
-      const crc = load<u32>(at - TABLE_LENGTH);
-      store<u32>(at, (crc >>> 8) ^ load<u32>((crc & 0xff) << 2, T0));
-    }
-  }
+  crcTablesInit(ARENA_CRC32C_TABLE_OFFSET, POLYNOMIAL, 16);
 }
 
 /** Checksum of `length` bytes at `address`. */
@@ -57,15 +46,15 @@ export function crc32cUpdate(previous: u32, address: usize, length: usize): u32 
     const b = load<u32>(at, 4);
     const c = load<u32>(at, 8);
     const d = load<u32>(at, 12);
-    crc = word(a, T15, T14, T13, T12) ^ word(b, T11, T10, T9, T8) ^ word(c, T7, T6, T5, T4) ^ word(d, T3, T2, T1, T0);
+    crc = crcWord(a, T15, T14, T13, T12) ^ crcWord(b, T11, T10, T9, T8) ^ crcWord(c, T7, T6, T5, T4) ^ crcWord(d, T3, T2, T1, T0);
     at += 16;
   }
   if (at + 8 <= end) {
-    crc = word(load<u32>(at) ^ crc, T7, T6, T5, T4) ^ word(load<u32>(at, 4), T3, T2, T1, T0);
+    crc = crcWord(load<u32>(at) ^ crc, T7, T6, T5, T4) ^ crcWord(load<u32>(at, 4), T3, T2, T1, T0);
     at += 8;
   }
   if (at + 4 <= end) {
-    crc = word(load<u32>(at) ^ crc, T3, T2, T1, T0);
+    crc = crcWord(load<u32>(at) ^ crc, T3, T2, T1, T0);
     at += 4;
   }
   while (at < end) {
@@ -83,16 +72,4 @@ export function crc32cPlain(address: usize, length: usize): u32 {
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
   }
   return ~crc;
-}
-
-/** Four bytes, each looked up in its own table. The shift to a byte and the scaling to a word's address are one operation. */
-// @ts-ignore: decorator
-@inline
-function word(value: u32, low: u32, second: u32, third: u32, high: u32): u32 {
-  return (
-    load<u32>(((value << 2) & 0x3fc) + low) ^
-    load<u32>(((value >>> 6) & 0x3fc) + second) ^
-    load<u32>(((value >>> 14) & 0x3fc) + third) ^
-    load<u32>(((value >>> 22) & 0x3fc) + high)
-  );
 }
