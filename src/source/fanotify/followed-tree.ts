@@ -16,8 +16,6 @@ import type { Stats } from 'node:fs';
 import {
   KERNEL_OP_DIR_CREATE,
   KERNEL_OP_DIR_DELETE,
-  KERNEL_OP_FILE_CHMOD,
-  KERNEL_OP_FILE_CHOWN,
   KERNEL_OP_FILE_CREATE,
   KERNEL_OP_FILE_DELETE,
   KERNEL_OP_FILE_RENAME,
@@ -25,6 +23,7 @@ import {
   KERNEL_OP_SYMLINK_CREATE,
   KERNEL_VARIANT_SCAN,
 } from '../../../layout/kernel-record.ts';
+import { compareAttributes } from '../tree/attributes.ts';
 import type { Emitter } from '../tree/emitter.ts';
 import {
   birthStamp,
@@ -37,7 +36,6 @@ import {
 import { GONE_ERRNOS, linkText, lookAt } from '../tree/look.ts';
 import type { Handles } from './handles.ts';
 
-const PERMISSION_BITS = 0o7777;
 /** Handles of directories that events came from before they were known: more are forgotten, oldest first. */
 const UNHEARD_MAX = 4096;
 
@@ -239,16 +237,7 @@ export class FollowedTree {
 
   /** Reports what differs in mode and owner from what is known, and learns it. */
   compareAttributes(node: KnownNode, stat: Stats, variant: number): void {
-    const report = { variant, path: this.tree.path(node), stat, isDirectory: stat.isDirectory() };
-    const isKnown = node.mode !== 0;
-    if (isKnown && (node.uid !== stat.uid || node.gid !== stat.gid)) {
-      const argument = (BigInt(stat.uid) << 32n) | BigInt(stat.gid);
-      this.emitter.emit({ op: KERNEL_OP_FILE_CHOWN, argument, ...report });
-    }
-    if (isKnown && (node.mode ^ stat.mode) & PERMISSION_BITS) {
-      this.emitter.emit({ op: KERNEL_OP_FILE_CHMOD, argument: BigInt(stat.mode & PERMISSION_BITS), ...report });
-    }
-    this.tree.learn(node, stat);
+    compareAttributes(this, node, stat, variant);
   }
 
   /** Reports a name again as what it is, when it was told before it could be looked at and is a symbolic link. */

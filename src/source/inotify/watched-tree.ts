@@ -33,8 +33,6 @@ import type { Stats } from 'node:fs';
 import {
   KERNEL_OP_DIR_CREATE,
   KERNEL_OP_DIR_DELETE,
-  KERNEL_OP_FILE_CHMOD,
-  KERNEL_OP_FILE_CHOWN,
   KERNEL_OP_FILE_CREATE,
   KERNEL_OP_FILE_DELETE,
   KERNEL_OP_FILE_RENAME,
@@ -44,13 +42,12 @@ import {
   KERNEL_VARIANT_UNKNOWN,
 } from '../../../layout/kernel-record.ts';
 import { errnoName } from '../../arena/native.ts';
+import { compareAttributes } from '../tree/attributes.ts';
 import type { Emitter } from '../tree/emitter.ts';
 import { birthStamp, isSameKind, type KnownDirectory, type KnownNode, KnownTree } from '../tree/known-tree.ts';
 import { linkText, lookAt } from '../tree/look.ts';
 import { IN_DONT_FOLLOW, IN_ONLYDIR } from './abi.ts';
 import { isGone, type Watches } from './watches.ts';
-
-const PERMISSION_BITS = 0o7777;
 
 export interface WatchedTreeOptions {
   watches: Watches;
@@ -158,16 +155,7 @@ export class WatchedTree {
 
   /** Reports what differs in mode and owner from what is known, and learns it. */
   compareAttributes(node: KnownNode, stat: Stats, variant: number): void {
-    const report = { variant, path: this.tree.path(node), stat, isDirectory: stat.isDirectory() };
-    const isKnown = node.mode !== 0;
-    if (isKnown && (node.uid !== stat.uid || node.gid !== stat.gid)) {
-      const argument = (BigInt(stat.uid) << 32n) | BigInt(stat.gid);
-      this.emitter.emit({ op: KERNEL_OP_FILE_CHOWN, argument, ...report });
-    }
-    if (isKnown && (node.mode ^ stat.mode) & PERMISSION_BITS) {
-      this.emitter.emit({ op: KERNEL_OP_FILE_CHMOD, argument: BigInt(stat.mode & PERMISSION_BITS), ...report });
-    }
-    this.tree.learn(node, stat);
+    compareAttributes(this, node, stat, variant);
   }
 
   /** The kernel has dropped the watch: its inode is gone, or its file system was unmounted. */
