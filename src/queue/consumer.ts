@@ -29,6 +29,7 @@ import { CausewayError } from '../base/errors.ts';
 import { heldAddress, laneAddress, type QueuePlace, sharedFlag, slotAddress } from './place.ts';
 import { modeNumber } from './plan.ts';
 import { forgetConsumer, reapQueue } from './reaper.ts';
+import { takePlace } from './take-place.ts';
 
 /** Dead consumers are looked for this often, by those that drain or wait. */
 const LOOK_MS = 200;
@@ -354,16 +355,7 @@ function takeSlot(queue: QueuePlace, owner: bigint): { slot: number; isAdopted: 
     { length: plan.consumers },
     (_, slot) => slotAddress(queue, slot) + QUEUE_SLOT_OWNER_OFFSET,
   );
-  const free = addresses.findIndex((address) => Atomics.compareExchange(arena.u64, address / 8, 0n, owner) === 0n);
-  if (free >= 0) return { slot: free, isAdopted: false };
-  let holder = 0n;
-  for (const [slot, address] of addresses.entries()) {
-    const ownership = takeOwnership(arena, address, owner);
-    if (ownership.taken) return { slot, isAdopted: ownership.adoptedFrom !== 0n };
-    holder = ownership.holder;
-  }
-  throw new CausewayError(
-    'RING_TAKEN',
-    `queue ${JSON.stringify(plan.name)}: every slot has a consumer: consumers=consumersMax=${plan.consumers}, last owner=${holder}`,
-  );
+  const refused = `queue ${JSON.stringify(plan.name)}: every slot has a consumer: consumers=consumersMax`;
+  const { number, isAdopted } = takePlace(arena, addresses, owner, refused);
+  return { slot: number, isAdopted };
 }

@@ -15,12 +15,13 @@ import {
   RING_RECORD_SEQUENCE_OFFSET,
 } from '../../layout/ring.ts';
 import { STATUS_CORRUPT, STATUS_FULL, STATUS_TOO_LONG } from '../../layout/status.ts';
-import { giveOwnership, newOwner, takeOwnership } from '../arena/owner.ts';
+import { giveOwnership, newOwner } from '../arena/owner.ts';
 import { park, parkAsync, wake } from '../arena/parking.ts';
 import { CausewayError } from '../base/errors.ts';
 import { laneAddress, type QueuePlace, sharedFlag } from './place.ts';
 import { modeNumber } from './plan.ts';
 import { expireAt, forgetProducer, reapQueue, slowestCursor } from './reaper.ts';
+import { takePlace } from './take-place.ts';
 
 /** Who waits for room looks for the dead and the slow this often. */
 const LOOK_MS = 100;
@@ -299,19 +300,8 @@ function takeLane(queue: QueuePlace, owner: bigint): number {
     { length: plan.lanes },
     (_, lane) => laneAddress(queue, lane) + RING_PRODUCER_OWNER_OFFSET,
   );
-  const free = addresses.findIndex((address) => Atomics.compareExchange(arena.u64, address / 8, 0n, owner) === 0n);
-  if (free >= 0) return free;
-  let holder = 0n;
-  for (const [lane, address] of addresses.entries()) {
-    const ownership = takeOwnership(arena, address, owner);
-    if (ownership.taken) {
-      if (ownership.adoptedFrom !== 0n) forgetProducer(queue, lane);
-      return lane;
-    }
-    holder = ownership.holder;
-  }
-  throw new CausewayError(
-    'RING_TAKEN',
-    `queue ${JSON.stringify(plan.name)}: every lane has a producer: producers=producersMax=${plan.lanes}, last owner=${holder}`,
-  );
+  const refused = `queue ${JSON.stringify(plan.name)}: every lane has a producer: producers=producersMax`;
+  const { number, isAdopted } = takePlace(arena, addresses, owner, refused);
+  if (isAdopted) forgetProducer(queue, number);
+  return number;
 }
